@@ -1,0 +1,17 @@
+export { cardNames } from './card-file.ts';
+export { toJsonSchemas, type SkillJsonSchemas } from './json-schemas.ts';
+export { loadCard, type LoadCardOptions } from './load-card.ts';
+export { MeshComposition, meshComposition, type MeshMember } from './mesh-composition.ts';
+export { AuditEntry, Post, PostStatus } from './post.ts';
+export { type SkillId, type SkillMap, skillSchemas } from './skill-schemas.ts';
+export { appendAudit } from './skills/append-audit.ts';
+export { extractKeywords } from './skills/extract-keywords.ts';
+export { format } from './skills/format.ts';
+export { getAudit } from './skills/get-audit.ts';
+export { getPost } from './skills/get-post.ts';
+export { savePost } from './skills/save-post.ts';
+export { scoreSpam } from './skills/score-spam.ts';
+export { scoreToxicity } from './skills/score-toxicity.ts';
+export { scoreViolence } from './skills/score-violence.ts';
+export { setPostStatus } from './skills/set-post-status.ts';
+export { write } from './skills/write.ts';

@@ -1,0 +1,41 @@
+import { InvalidArgumentError } from 'commander';
+import { z } from 'zod';
+
+const emptyAsUnset = (value: unknown) => (value === '' ? undefined : value);
+
+const Environment = z.object({
+  MESH_URL: z.preprocess(emptyAsUnset, z.url({ protocol: /^https?$/ }).optional()),
+  MESH_TOKEN: z.preprocess(emptyAsUnset, z.string().optional()),
+  MESH_HOST: z.preprocess(emptyAsUnset, z.string().default('127.0.0.1')),
+  MESH_PORT: z.preprocess(emptyAsUnset, z.coerce.number().int().min(0).max(65_535).default(4100)),
+});
+
+/** What the command line takes from its environment. */
+export interface Config {
+  readonly url: string | undefined;
+  readonly token: string | undefined;
+  readonly host: string;
+  readonly port: number;
+  /** The whole environment: what `up` hands on to the processes it starts (model keys, OTEL_*, DAPR_* ...). */
+  readonly inherited: Readonly<Record<string, string>>;
+}
+
+/** Reads and checks the environment; every problem is named in one error. */
+export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const parsed = Environment.safeParse(environment);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
+    throw new InvalidArgumentError(`the environment is not usable: ${problems}`);
+  }
+  const inherited = Object.entries(environment).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value]],
+  );
+  return Object.freeze({
+    url: parsed.data.MESH_URL,
+    token: parsed.data.MESH_TOKEN,
+    host: parsed.data.MESH_HOST,
+    port: parsed.data.MESH_PORT,
+    // Pairs of strings make a record of strings.
+    inherited: Object.freeze(Object.fromEntries(inherited) as Record<string, string>),
+  });
+}

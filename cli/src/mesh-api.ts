@@ -1,0 +1,184 @@
+import { Answer, type AnswerAction, MeshError } from '@daca-mesh/protocol';
+import { EventSourceParserStream } from 'eventsource-parser/stream';
+import { z } from 'zod';
+import { request, requestJson, toTransportError } from './request-json.ts';
+import { type TimelineEntry, TimelineEntry as TimelineEntrySchema } from './timeline-entry.ts';
+
+export const RunStatus = z.enum([
+  'pending',
+  'running',
+  'waiting',
+  'suspended',
+  'stalled',
+  'canceling',
+  'completed',
+  'failed',
+  'canceled',
+]);
+
+/** A run, in the form of the HTTP API; fields this version does not know are kept for `--json`. */
+export const Run = z.looseObject({
+  runId: z.string(),
+  workflow: z.string(),
+  version: z.number(),
+  status: RunStatus,
+  progress: z.unknown().optional(),
+  input: z.unknown().optional(),
+  output: z.unknown().optional(),
+  error: z.unknown().optional(),
+  createdAt: z.string(),
+  updatedAt: z.string(),
+});
+export type Run = z.infer<typeof Run>;
+
+const Started = z.looseObject({ runId: z.string() });
+
+/** A question of the inbox. */
+export const Question = z.looseObject({
+  id: z.string(),
+  runId: z.string(),
+  prompt: z.string(),
+  actions: z.array(Answer.shape.action),
+  schema: z.unknown().optional(),
+  arguments: z.unknown().optional(),
+  path: z.array(z.string()),
+  assignee: z.string().optional(),
+  deadline: z.string().optional(),
+  status: z.string(),
+});
+export type Question = z.infer<typeof Question>;
+
+const Peer = z.looseObject({
+  name: z.string(),
+  url: z.string(),
+  status: z.string(),
+  skills: z.array(z.looseObject({ id: z.string() })),
+});
+
+const nextCursor = z.string().nullish();
+const Runs = z.looseObject({ runs: z.array(Run), nextCursor });
+const Questions = z.looseObject({ questions: z.array(Question), nextCursor });
+const Peers = z.looseObject({ peers: z.array(Peer) });
+const Timeline = z.looseObject({ entries: z.array(TimelineEntrySchema), nextCursor });
+
+/** An answer to a question. */
+export interface AnswerBody {
+  action: AnswerAction;
+  value?: unknown;
+  reason?: string;
+  by?: string;
+}
+
+/** What `GET /runs` is asked for. */
+export interface RunFilter {
+  status?: string | undefined;
+  workflow?: string | undefined;
+  limit?: number | undefined;
+  cursor?: string | undefined;
+}
+
+/** The coordinator's HTTP API. Refusals are thrown as MeshErrors with the code of the problem document. */
+export class MeshApi {
+  readonly url: string;
+  readonly #token: string | undefined;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(url: string, options: { token?: string | undefined; signal?: AbortSignal | undefined } = {}) {
+    this.url = url;
+    this.#token = options.token;
+    this.#signal = options.signal;
+  }
+
+  /** Starts a run; with the same `key` again it is the same run. */
+  async start(workflow: string, input: unknown, key: string): Promise<string> {
+    const path = `/workflows/${encodeURIComponent(workflow)}`;
+    const headers = { 'idempotency-key': key };
+    return (await this.#call(Started, path, { method: 'POST', body: input, headers })).runId;
+  }
+
+  run(runId: string): Promise<Run> {
+    return this.#call(Run, runPath(runId));
+  }
+
+  runs(filter: RunFilter = {}) {
+    return this.#call(Runs, `/runs${queryOf({ ...filter })}`);
+  }
+
+  /** Asks a run to be canceled, suspended or resumed, and returns what was answered. */
+  control(runId: string, action: 'cancel' | 'suspend' | 'resume', body: unknown = {}): Promise<unknown> {
+    return this.#call(z.unknown(), `${runPath(runId)}/${action}`, { method: 'POST', body });
+  }
+
+  /** The whole timeline of a run as it stands. */
+  async timeline(runId: string): Promise<TimelineEntry[]> {
+    const entries: TimelineEntry[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await this.#call(Timeline, `${runPath(runId)}/timeline${queryOf({ cursor })}`);
+      entries.push(...page.entries);
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor !== undefined);
+    return entries;
+  }
+
+  /** The timeline after an entry as it grows, until the coordinator ends the stream or it breaks (PEER_UNREACHABLE). */
+  async *events(runId: string, afterSeq: number): AsyncGenerator<TimelineEntry> {
+    const url = `${this.url}${runPath(runId)}/events`;
+    const options = { token: this.#token, signal: this.#signal };
+    const headers = { accept: 'text/event-stream', ...(afterSeq > 0 ? { 'last-event-id': String(afterSeq) } : {}) };
+    const response = await request(url, { ...options, headers });
+    if (response.body === null) return;
+    const events = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
+    try {
+      for await (const event of events) yield toEntry(event.data, url);
+    } catch (cause) {
+      throw cause instanceof MeshError ? cause : toTransportError(cause, url, options);
+    }
+  }
+
+  questions(filter: { status?: string | undefined; runId?: string | undefined } = {}) {
+    return this.#call(Questions, `/questions${queryOf(filter)}`);
+  }
+
+  question(questionId: string): Promise<Question> {
+    return this.#call(Question, questionPath(questionId));
+  }
+
+  answer(questionId: string, answer: AnswerBody): Promise<unknown> {
+    return this.#call(z.unknown(), `${questionPath(questionId)}/answer`, { method: 'POST', body: answer });
+  }
+
+  peers() {
+    return this.#call(Peers, '/peers');
+  }
+
+  #call<T>(
+    schema: z.ZodType<T>,
+    path: string,
+    options: { method?: string; body?: unknown; headers?: Record<string, string> } = {},
+  ): Promise<T> {
+    return requestJson(schema, `${this.url}${path}`, {
+      ...options,
+      token: this.#token,
+      signal: this.#signal,
+      unreachable: `the coordinator at ${this.url} does not answer; is the mesh running? ("mesh ps", "mesh up")`,
+    });
+  }
+}
+
+function toEntry(data: string, url: string): TimelineEntry {
+  try {
+    return TimelineEntrySchema.parse(JSON.parse(data));
+  } catch (cause) {
+    throw new MeshError('INTERNAL', `${url} sent an event in an unexpected form`, { cause });
+  }
+}
+
+const runPath = (runId: string): string => `/runs/${encodeURIComponent(runId)}`;
+const questionPath = (questionId: string): string => `/questions/${encodeURIComponent(questionId)}`;
+
+function queryOf(parameters: Record<string, string | number | undefined>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, String(value));
+  return query.size === 0 ? '' : `?${query.toString()}`;
+}

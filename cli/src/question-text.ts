@@ -1,0 +1,41 @@
+import { relative } from 'node:path';
+import type { AnswerAction } from '@daca-mesh/protocol';
+import type { Question } from './mesh-api.ts';
+import { defaultDataFolder } from './mesh-location.ts';
+import { harmless, paint, shorten } from './output.ts';
+
+const forms: Record<AnswerAction, string> = {
+  approve: '--approve',
+  reject: '--reject "why"',
+  edit: `--value '…'`,
+  answer: `--value '…'`,
+};
+
+/** A question as people read it: what is asked, what it is about, and how to answer it. */
+export function questionLines(question: Question, dataFolder?: string): string[] {
+  const { arguments: about, path, assignee, actions } = question;
+  const others = [...new Set(actions.slice(1).map((action) => forms[action]))];
+  return [
+    `${paint(['bold', 'yellow'], '?')} ${paint('bold', harmless(question.prompt))}`,
+    ...(about === undefined ? [] : [`  about     ${shorten(JSON.stringify(about), 400)}`]),
+    ...(path.length === 0 ? [] : [`  asked by  ${harmless(path.join(' > '))}`]),
+    ...(assignee === undefined ? [] : [`  for       ${harmless(assignee)}`]),
+    `  run       ${question.runId}`,
+    ...(question.status === 'open'
+      ? [`  answer    ${paint('cyan', answerCommand(question, dataFolder))}`]
+      : [`  status    ${question.status}`]),
+    ...(question.status === 'open' && others.length > 0 ? [`  or with   ${others.join(', ')}`] : []),
+  ];
+}
+
+/** The command that answers a question, ready to be pasted. */
+export function answerCommand(question: Question, dataFolder?: string): string {
+  const action = question.actions[0] ?? 'answer';
+  return `npx mesh answer ${question.id} ${forms[action]}${dataOption(dataFolder)}`;
+}
+
+/** ` --data FOLDER`, where the mesh would not be found without it. */
+export function dataOption(dataFolder: string | undefined): string {
+  if (dataFolder === undefined || relative(defaultDataFolder, dataFolder) === '') return '';
+  return ` --data ${/^[\w./@:+-]+$/.test(dataFolder) ? dataFolder : `'${dataFolder.replaceAll("'", `'\\''`)}'`}`;
+}

@@ -1,0 +1,226 @@
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { connectControl } from './control-client.ts';
+import { locateMesh } from '../mesh-location.ts';
+import { tryReadMeshState } from '../mesh-state.ts';
+import type { ProcessEvent, ProcessSpec, RestartPolicy } from './supervised-process.ts';
+import { startSupervisor, type Supervisor } from './supervisor.ts';
+
+const fixture = fileURLToPath(new URL('../../test/fixtures/agent/', import.meta.url));
+const config = { url: undefined, token: undefined, host: '127.0.0.1', port: 0, inherited: {} };
+
+let dataFolder: string;
+let events: ProcessEvent[];
+let running: Supervisor[];
+
+beforeEach(async () => {
+  dataFolder = await mkdtemp(join(tmpdir(), 'mesh-supervisor-'));
+  events = [];
+  running = [];
+});
+
+afterEach(async () => {
+  await Promise.all(running.map((mesh) => mesh.stop()));
+  await rm(dataFolder, { recursive: true, force: true });
+});
+
+const spec = (name: string, more: Partial<ProcessSpec> = {}): ProcessSpec => ({
+  name,
+  mainPath: join(fixture, 'src/main.ts'),
+  folder: fixture,
+  dataFolder: join(dataFolder, name),
+  logPath: join(dataFolder, 'logs', `${name}.jsonl`),
+  host: '127.0.0.1',
+  port: 0,
+  env: {},
+  ...more,
+});
+
+async function start(specs: ProcessSpec[], policy: Partial<RestartPolicy> = {}): Promise<Supervisor> {
+  const mesh = await startSupervisor({
+    specs,
+    dataFolder,
+    environment: { PATH: process.env['PATH'] ?? '' },
+    onEvent: (event) => events.push(event),
+    policy: { initialDelayMs: 20, maxDelayMs: 160, stopTimeoutMs: 2000, ...policy },
+  });
+  running.push(mesh);
+  return mesh;
+}
+
+const processOf = (mesh: Supervisor, name: string) => {
+  const found = mesh.processes.find((process) => process.name === name);
+  if (found === undefined) throw new Error(`no process ${name}`);
+  return found;
+};
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+describe('startSupervisor', () => {
+  it('tells the coordinator where the peers listen', async () => {
+    const mesh = await start([spec('coordinator'), spec('alpha'), spec('beta')]);
+    await mesh.ready();
+    const environment = JSON.parse(await (await fetch(mesh.url ?? '')).text()) as Record<string, string>;
+    expect(environment['MESH_PEERS']?.split(',')).toEqual([processOf(mesh, 'alpha').url, processOf(mesh, 'beta').url]);
+    expect(environment['MESH_DATA']).toBe(join(dataFolder, 'coordinator'));
+  });
+
+  it('starts the coordinator without a peer that cannot start', async () => {
+    const mesh = await start([spec('coordinator'), spec('alpha'), spec('broken', { env: { FIXTURE_MODE: 'crash' } })]);
+    await expect.poll(() => processOf(mesh, 'coordinator').status, { timeout: 10_000 }).toBe('ready');
+  });
+
+  it('tells the coordinator of a peer that came late', async () => {
+    const gate = join(dataFolder, 'gate');
+    const late = spec('late', { env: { FIXTURE_MODE: 'gated', FIXTURE_GATE: gate } });
+    const mesh = await start([spec('coordinator'), spec('alpha'), late]);
+    await expect.poll(() => processOf(mesh, 'coordinator').status, { timeout: 10_000 }).toBe('ready');
+    await writeFile(gate, '');
+    await expect.poll(() => processOf(mesh, 'late').status, { timeout: 10_000 }).toBe('ready');
+    await mesh.ready();
+    const environment = JSON.parse(await (await fetch(mesh.url ?? '')).text()) as Record<string, string>;
+    expect(environment['MESH_PEERS']).toBe(`${processOf(mesh, 'alpha').url},${processOf(mesh, 'late').url}`);
+  });
+
+  it('starts a killed process again at the same address', async () => {
+    const mesh = await start([spec('alpha')]);
+    await mesh.ready();
+    const before = processOf(mesh, 'alpha');
+    await mesh.kill('alpha', { down: false });
+    expect(isAlive(before.pid ?? 0)).toBe(false);
+    await mesh.ready();
+    expect(processOf(mesh, 'alpha')).toMatchObject({ status: 'ready', restarts: 1, url: before.url });
+    expect(processOf(mesh, 'alpha').pid).not.toBe(before.pid);
+    expect(events).toContainEqual(expect.objectContaining({ type: 'died', reason: 'SIGKILL', restartInMs: 20 }));
+  });
+
+  it('doubles the delay of a process that keeps dying, up to the limit, and reports its last error', async () => {
+    await start([spec('broken', { env: { FIXTURE_MODE: 'crash' } })]);
+    await expect.poll(() => events.length, { timeout: 15_000 }).toBeGreaterThanOrEqual(5);
+    expect(events.slice(0, 5).map((event) => event.restartInMs)).toEqual([20, 40, 80, 160, 160]);
+    expect(events[0]).toMatchObject({ reason: 'exit code 3', lastError: 'Error: this fixture always crashes' });
+  });
+
+  it('starts the delay over once a process was healthy', async () => {
+    const mesh = await start([spec('alpha')], { healthyAfterMs: 0 });
+    for (let round = 0; round < 3; round += 1) {
+      await mesh.ready();
+      await mesh.kill('alpha', { down: false });
+    }
+    expect(events.filter(({ type }) => type === 'died').map((event) => event.restartInMs)).toEqual([20, 20, 20]);
+  });
+
+  it('leaves a process down until it is restarted', async () => {
+    const mesh = await start([spec('alpha')], { initialDelayMs: 1 });
+    await mesh.ready();
+    const { url } = processOf(mesh, 'alpha');
+    expect(await mesh.kill('alpha', { down: true })).toMatchObject({ status: 'down', pid: null });
+    await expect(fetch(url ?? '')).rejects.toThrow('fetch failed');
+    expect(processOf(mesh, 'alpha').status).toBe('down');
+    expect(await mesh.restart('alpha')).toMatchObject({ status: 'ready', url, restarts: 1 });
+  });
+
+  it('restarts a running process without counting it as a crash', async () => {
+    const mesh = await start([spec('alpha')]);
+    await mesh.ready();
+    const { pid, url } = processOf(mesh, 'alpha');
+    const after = await mesh.restart('alpha');
+    expect(after).toMatchObject({ status: 'ready', url });
+    expect(after.pid).not.toBe(pid);
+    expect(events.map(({ type }) => type)).toEqual(['ready', 'ready']);
+  });
+
+  it('kills what ignores SIGTERM when the time is up, and at once when forced', async () => {
+    const specs = [spec('stubborn', { env: { FIXTURE_MODE: 'stubborn' } })];
+    const patient = await start(specs, { stopTimeoutMs: 100 });
+    await patient.ready();
+    const { pid } = processOf(patient, 'stubborn');
+    await patient.stop();
+    expect(isAlive(pid ?? 0)).toBe(false);
+
+    const forced = await start(specs, { stopTimeoutMs: 60_000 });
+    await forced.ready();
+    await forced.stop(AbortSignal.abort());
+    expect(processOf(forced, 'stubborn').status).toBe('stopped');
+  });
+
+  it('refuses a second mesh on the same data, and lets one in after the first has stopped', async () => {
+    const first = await start([spec('alpha')]);
+    await expect(start([spec('alpha')])).rejects.toMatchObject({
+      code: 'DATABASE_LOCKED',
+      message: expect.stringContaining(`pid ${process.pid}`),
+    });
+    await first.stop();
+    const second = await start([spec('alpha')]);
+    await second.ready();
+  });
+
+  it('names the port that is taken, and starts nothing', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const address = other.address();
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+    await expect(start([spec('alpha'), spec('beta', { port })])).rejects.toMatchObject({
+      code: 'RESOURCE_EXHAUSTED',
+      message: expect.stringContaining(`port ${port}, meant for beta`),
+    });
+    expect(tryReadMeshState(dataFolder)).toBeUndefined();
+    other.close();
+  });
+
+  it('keeps what the processes write in one log each', async () => {
+    const mesh = await start([spec('alpha'), spec('broken', { env: { FIXTURE_MODE: 'crash' } })]);
+    await expect.poll(() => events.length, { timeout: 10_000 }).toBeGreaterThanOrEqual(2);
+    expect(await readFile(join(dataFolder, 'logs/alpha.jsonl'), 'utf8')).toContain('"msg":"listening"');
+    const [line] = (await readFile(join(dataFolder, 'logs/broken.jsonl'), 'utf8')).split('\n');
+    expect(JSON.parse(line ?? '')).toMatchObject({ stream: 'stderr', msg: 'Error: this fixture always crashes' });
+    await mesh.stop();
+  });
+});
+
+describe('the state file and the control server', () => {
+  it('show every change, to the owner only, and are gone with the mesh', async () => {
+    const mesh = await start([spec('coordinator'), spec('alpha')]);
+    await mesh.ready();
+    expect(tryReadMeshState(dataFolder)).toMatchObject({ pid: process.pid, url: mesh.url, processes: mesh.processes });
+    expect((await stat(join(dataFolder, 'mesh.json'))).mode & 0o777).toBe(0o600);
+    const state = tryReadMeshState(dataFolder);
+    await mesh.stop();
+    expect(tryReadMeshState(dataFolder)).toBeUndefined();
+    await expect(fetch(`${state?.control.url}/processes`)).rejects.toThrow('fetch failed');
+  });
+
+  it('kill and restart from another process', async () => {
+    const mesh = await start([spec('alpha')]);
+    await mesh.ready();
+    const control = connectControl(locateMesh({ data: dataFolder }, config));
+    expect(await control.processes()).toEqual(mesh.processes);
+    expect(await control.kill('alpha', { down: true })).toMatchObject({ status: 'down' });
+    expect(await control.restart('alpha')).toMatchObject({ status: 'ready' });
+    await expect(control.kill('nobody', { down: false })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('answer nothing without the token', async () => {
+    const mesh = await start([spec('alpha')]);
+    const state = tryReadMeshState(dataFolder);
+    const url = `${state?.control.url}/processes/alpha/kill?down=true`;
+    const [missing, wrong] = await Promise.all([
+      fetch(url, { method: 'POST' }),
+      fetch(url, { method: 'POST', headers: { authorization: 'Bearer no' } }),
+    ]);
+    expect([missing.status, wrong.status]).toEqual([401, 401]);
+    await mesh.ready();
+    expect(processOf(mesh, 'alpha').status).toBe('ready');
+  });
+});

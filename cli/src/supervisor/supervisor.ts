@@ -1,0 +1,218 @@
+import { randomBytes } from 'node:crypto';
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
+import { MeshError } from '@daca-mesh/protocol';
+import { type MeshState, type ProcessInfo, removeMeshState, writeMeshState } from '../mesh-state.ts';
+import { coordinatorName } from './composition.ts';
+import { type ControlServer, startControlServer } from './control-server.ts';
+import { lockDataFolder } from './data-folder-lock.ts';
+import { checkPortsFree } from './free-ports.ts';
+import {
+  defaultRestartPolicy,
+  type ProcessEvent,
+  type ProcessSpec,
+  type RestartPolicy,
+  SupervisedProcess,
+} from './supervised-process.ts';
+
+/** What a mesh is started with. */
+export interface SupervisorOptions {
+  specs: readonly ProcessSpec[];
+  /** Absolute. One supervisor per data folder: a second one is refused with DATABASE_LOCKED. */
+  dataFolder: string;
+  /** What every process inherits. */
+  environment: Readonly<Record<string, string>>;
+  onEvent?: (event: ProcessEvent) => void;
+  policy?: Partial<RestartPolicy>;
+}
+
+/** A running mesh. */
+export interface Supervisor {
+  readonly processes: ProcessInfo[];
+  /** The coordinator's origin; undefined before it listens, and in a mesh without one. */
+  readonly url: string | undefined;
+  /** Resolves when every process listens or was taken down. */
+  ready(signal?: AbortSignal): Promise<void>;
+  kill(name: string, options: { down: boolean }): Promise<ProcessInfo>;
+  /** Resolves once it listens, or has been found not to in 5 s. */
+  restart(name: string): Promise<ProcessInfo>;
+  /** SIGTERM to all, SIGKILL to those that take too long, or to all as soon as `force` aborts. */
+  stop(force?: AbortSignal): Promise<void>;
+}
+
+/** How long `restart` waits for the process to listen again before it reports what it sees. */
+const readyTimeoutMs = 5_000;
+
+/**
+ * Starts the processes of a mesh and keeps them running. The coordinator is started as soon as every peer's address is
+ * known: at once with fixed ports, else when the peers listen.
+ */
+export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
+  const lock = lockDataFolder(options.dataFolder);
+  try {
+    await checkPortsFree(options.specs);
+    const mesh = new Mesh(options, lock);
+    await mesh.start();
+    return mesh;
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+class Mesh implements Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #lock: Disposable;
+  readonly #startedAt = new Date().toISOString();
+  readonly #token = randomBytes(32).toString('base64url');
+  readonly #processes: SupervisedProcess[];
+  readonly #waiters = new Set<() => void>();
+  #control: ControlServer | undefined;
+  #stopped: Promise<void> | undefined;
+  #announcedPeers = '';
+
+  constructor(options: SupervisorOptions, lock: Disposable) {
+    this.#options = options;
+    this.#lock = lock;
+    this.#processes = options.specs.map(
+      (spec) =>
+        new SupervisedProcess(spec, {
+          policy: { ...defaultRestartPolicy, ...options.policy },
+          environment: () => this.#environmentOf(spec),
+          onChange: () => this.#onChange(),
+          onEvent: (event) => this.#onEvent(event),
+        }),
+    );
+  }
+
+  async start(): Promise<void> {
+    this.#control = await startControlServer(this, this.#token);
+    for (const peer of this.#peers) peer.start();
+    this.#startCoordinator();
+    this.#onChange();
+  }
+
+  get processes(): ProcessInfo[] {
+    return this.#processes.map((process) => process.info);
+  }
+
+  get url(): string | undefined {
+    return this.#coordinator?.info.url ?? undefined;
+  }
+
+  get #coordinator(): SupervisedProcess | undefined {
+    return this.#processes.find((process) => process.spec.name === coordinatorName);
+  }
+
+  get #peers(): SupervisedProcess[] {
+    return this.#processes.filter((process) => process.spec.name !== coordinatorName);
+  }
+
+  async ready(signal?: AbortSignal): Promise<void> {
+    await this.#until(() => this.processes.every(({ status }) => status === 'ready' || status === 'down'), signal);
+  }
+
+  async kill(name: string, options: { down: boolean }): Promise<ProcessInfo> {
+    const process = this.#find(name);
+    if (process.info.pid === null && !options.down) {
+      throw new MeshError('UNAVAILABLE', `${name} does not run (${process.info.status}), so there is nothing to kill`);
+    }
+    await process.kill(options);
+    return process.info;
+  }
+
+  async restart(name: string): Promise<ProcessInfo> {
+    const process = this.#find(name);
+    await process.restart();
+    await this.#until(() => process.info.status !== 'starting', AbortSignal.timeout(readyTimeoutMs)).catch(() => {});
+    return process.info;
+  }
+
+  stop(force?: AbortSignal): Promise<void> {
+    this.#stopped ??= this.#stop(force);
+    return this.#stopped;
+  }
+
+  async #stop(force?: AbortSignal): Promise<void> {
+    await Promise.all(this.#processes.map((process) => process.stop(force)));
+    await this.#control?.close();
+    removeMeshState(this.#options.dataFolder);
+    this.#lock[Symbol.dispose]();
+  }
+
+  #find(name: string): SupervisedProcess {
+    const process = this.#processes.find((candidate) => candidate.spec.name === name);
+    if (process !== undefined) return process;
+    const names = this.#processes.map((candidate) => candidate.spec.name).join(', ');
+    throw new MeshError('NOT_FOUND', `no process is called ${name}; there are ${names}`);
+  }
+
+  #environmentOf(spec: ProcessSpec): Record<string, string> {
+    const compileCache = getCompileCacheDir();
+    return {
+      // The processes share the compiled code of their libraries with this one.
+      ...(compileCache === undefined ? {} : { NODE_COMPILE_CACHE: dirname(compileCache) }),
+      ...this.#options.environment,
+      ...(isQuiet(this.#options.environment['MESH_LOG_LEVEL']) ? { MESH_LOG_LEVEL: 'info' } : {}),
+      ...(spec.name === coordinatorName ? { MESH_PEERS: this.#announcedPeers } : {}),
+    };
+  }
+
+  /** Starts the coordinator once it can be told of its peers, and again when one first listens after that. */
+  #startCoordinator(): void {
+    const coordinator = this.#coordinator;
+    if (coordinator === undefined || this.#stopped !== undefined || !this.#peers.every(isSettled)) return;
+    const addresses = this.#peers.flatMap((peer) => addressOf(peer) ?? []).join(',');
+    const isNews = addresses !== this.#announcedPeers;
+    this.#announcedPeers = addresses;
+    if (coordinator.info.status === 'stopped') coordinator.start();
+    else if (isNews && coordinator.info.status !== 'down') void coordinator.restart();
+  }
+
+  async #until(condition: () => boolean, signal?: AbortSignal): Promise<void> {
+    while (!condition()) {
+      signal?.throwIfAborted();
+      const changed = Promise.withResolvers<void>();
+      this.#waiters.add(changed.resolve);
+      signal?.addEventListener('abort', () => changed.resolve(), { once: true });
+      await changed.promise;
+    }
+  }
+
+  #onEvent(event: ProcessEvent): void {
+    this.#options.onEvent?.(event);
+    this.#startCoordinator();
+  }
+
+  #onChange(): void {
+    if (this.#control === undefined || this.#stopped !== undefined) return;
+    writeMeshState(this.#options.dataFolder, this.#state(this.#control.url));
+    for (const wake of this.#waiters) wake();
+    this.#waiters.clear();
+  }
+
+  #state(controlUrl: string): MeshState {
+    return {
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      url: this.url ?? null,
+      control: { url: controlUrl, token: this.#token },
+      processes: this.processes,
+    };
+  }
+}
+
+/** Levels at which a process would not log that it listens; its log is a file, so nobody is disturbed by more. */
+const isQuiet = (level: string | undefined): boolean => level !== undefined && !/^(?:trace|debug|info)$/.test(level);
+
+/** A peer that died before it ever listened must not hold up the others: the coordinator goes on without it. */
+const isSettled = (peer: SupervisedProcess): boolean =>
+  addressOf(peer) !== undefined || peer.info.status === 'backoff' || peer.info.restarts > 0;
+
+/** Where a peer is or, with a fixed port, will be. */
+function addressOf(peer: SupervisedProcess): string | undefined {
+  if (peer.info.url !== null) return peer.info.url;
+  if (peer.spec.port === 0) return undefined;
+  const host = peer.spec.host === '0.0.0.0' || peer.spec.host === '::' ? '127.0.0.1' : peer.spec.host;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${peer.spec.port}`;
+}

@@ -1,0 +1,74 @@
+import type { Store } from '../store/store.ts';
+import { ActivityQueue } from './activity-queue.ts';
+import { TurnQueue } from './turn-queue.ts';
+import { Worker, type WorkerLimits, type WorkerStream } from './worker.ts';
+
+/** Hands what is ready to workers that have room, and takes it back when a worker is lost. */
+export class Dispatcher {
+  readonly turns: TurnQueue;
+  readonly activities: ActivityQueue;
+  readonly #workers = new Set<Worker>();
+  readonly #now: () => number;
+  #stopped = false;
+
+  constructor(store: Store, now: () => number) {
+    this.#now = now;
+    this.turns = new TurnQueue(store, () => this.pump());
+    this.activities = new ActivityQueue(store, () => this.pump());
+  }
+
+  /** Returns what is to be called when the stream is over. */
+  connect(stream: WorkerStream, limits: WorkerLimits): () => void {
+    if (this.#stopped) {
+      stream.end();
+      return () => {};
+    }
+    const worker = new Worker(stream, limits);
+    this.#workers.add(worker);
+    this.pump();
+    return () => {
+      if (!this.#workers.delete(worker)) return;
+      this.turns.workerLost(worker);
+      this.activities.workerLost(worker);
+      this.pump();
+    };
+  }
+
+  pump(): void {
+    if (this.#stopped) return;
+    while (!this.turns.isEmpty) {
+      const worker = this.#leastBusy((candidate) => candidate.canTakeTurn());
+      const workItem = worker && this.turns.next(worker, this.#now());
+      if (workItem === undefined) break;
+      worker?.stream.send(workItem);
+    }
+    while (!this.activities.isEmpty) {
+      const worker = this.#leastBusy((candidate) => candidate.canTakeActivity());
+      const workItem = worker && this.activities.next(worker);
+      if (workItem === undefined) break;
+      worker?.stream.send(workItem);
+    }
+  }
+
+  /** Finds everything that is ready from the rows, as after a restart. */
+  rescan(): void {
+    this.turns.rescan();
+    this.activities.rescan();
+    this.pump();
+  }
+
+  /** Sends nothing more and ends all streams. What is out stays unanswered, and so is sent again by the next process. */
+  stop(): void {
+    this.#stopped = true;
+    for (const worker of this.#workers) worker.stream.end();
+    this.#workers.clear();
+  }
+
+  #leastBusy(hasRoom: (worker: Worker) => boolean): Worker | undefined {
+    let best: Worker | undefined;
+    for (const worker of this.#workers) {
+      if (hasRoom(worker) && (best === undefined || worker.unacked < best.unacked)) best = worker;
+    }
+    return best;
+  }
+}

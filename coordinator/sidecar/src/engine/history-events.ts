@@ -1,0 +1,143 @@
+import { create, toBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import { timestampFromMs, type Timestamp } from '@bufbuild/protobuf/wkt';
+import { HistoryEventSchema, TaskFailureDetailsSchema, type WorkflowStatus } from '../gen/durable_task_pb.ts';
+import type { Parent } from '../store/instances.ts';
+
+/** The events the engine itself looks at, by their field number in HistoryEvent. */
+export const EventKind = {
+  executionStarted: 3,
+  taskResult: 7,
+  childResult: 10,
+  timerFired: 13,
+  eventRaised: 17,
+  executionSuspended: 21,
+  executionResumed: 22,
+} as const;
+
+export type EventKind = (typeof EventKind)[keyof typeof EventKind];
+
+/** An event on its way to an inbox. */
+export interface EncodedEvent {
+  readonly kind: EventKind;
+  readonly bytes: Uint8Array;
+}
+
+type EventCase = NonNullable<MessageInitShape<typeof HistoryEventSchema>['event']>;
+
+/** All events but those made from an action have this id. */
+const NO_ACTION = -1;
+
+/** Events of the past keep their bytes: this is the only place where one is encoded. */
+export function encodeEvent(event: EventCase, now: number, actionId: number = NO_ACTION): Uint8Array {
+  return toBinary(
+    HistoryEventSchema,
+    create(HistoryEventSchema, { eventId: actionId, timestamp: timestampFromMs(now), event }),
+  );
+}
+
+export function encodeFailure(errorType: string, errorMessage: string): Uint8Array {
+  return toBinary(TaskFailureDetailsSchema, create(TaskFailureDetailsSchema, { errorType, errorMessage }));
+}
+
+/** Rounded up, so that a timer never fires before its time. */
+export function toMs(timestamp: Timestamp): number {
+  return Number(timestamp.seconds) * 1000 + Math.ceil(timestamp.nanos / 1_000_000);
+}
+
+export function workflowStarted(now: number): Uint8Array {
+  return encodeEvent({ case: 'workflowStarted', value: {} }, now);
+}
+
+export function executionStarted(
+  instance: {
+    id: string;
+    executionId: string;
+    name: string;
+    version: string | undefined;
+    input: string | undefined;
+    scheduledAt?: number | undefined;
+    parent: (Pick<Parent, 'taskId'> & { instance: { id: string; name?: string; executionId: string } }) | undefined;
+  },
+  now: number,
+): EncodedEvent {
+  const { parent, scheduledAt } = instance;
+  const bytes = encodeEvent(
+    {
+      case: 'executionStarted',
+      value: {
+        name: instance.name,
+        version: instance.version,
+        input: instance.input,
+        workflowInstance: { instanceId: instance.id, executionId: instance.executionId },
+        parentInstance: parent && {
+          taskScheduledId: parent.taskId,
+          name: parent.instance.name,
+          workflowInstance: { instanceId: parent.instance.id, executionId: parent.instance.executionId },
+        },
+        scheduledStartTimestamp: scheduledAt === undefined ? undefined : timestampFromMs(scheduledAt),
+      },
+    },
+    now,
+  );
+  return { kind: EventKind.executionStarted, bytes };
+}
+
+export function taskResult(
+  taskScheduledId: number,
+  result: string | undefined,
+  failureDetails: Uint8Array | undefined,
+  now: number,
+): EncodedEvent {
+  const bytes =
+    failureDetails === undefined
+      ? encodeEvent({ case: 'taskCompleted', value: { taskScheduledId, result } }, now)
+      : encodeEvent({ case: 'taskFailed', value: { taskScheduledId, failureDetails } }, now);
+  return { kind: EventKind.taskResult, bytes };
+}
+
+export function childCompleted(taskScheduledId: number, result: string | undefined, now: number): EncodedEvent {
+  const bytes = encodeEvent({ case: 'childWorkflowCompleted', value: { taskScheduledId, result } }, now);
+  return { kind: EventKind.childResult, bytes };
+}
+
+export function childFailed(taskScheduledId: number, failureDetails: Uint8Array, now: number): EncodedEvent {
+  const bytes = encodeEvent({ case: 'childWorkflowFailed', value: { taskScheduledId, failureDetails } }, now);
+  return { kind: EventKind.childResult, bytes };
+}
+
+export function timerFired(timerId: number, fireAt: Timestamp, now: number): EncodedEvent {
+  return { kind: EventKind.timerFired, bytes: encodeEvent({ case: 'timerFired', value: { timerId, fireAt } }, now) };
+}
+
+export function eventRaised(name: string, input: string | undefined, now: number): EncodedEvent {
+  return { kind: EventKind.eventRaised, bytes: encodeEvent({ case: 'eventRaised', value: { name, input } }, now) };
+}
+
+export function executionSuspended(input: string | undefined, now: number): EncodedEvent {
+  const bytes = encodeEvent({ case: 'executionSuspended', value: { input } }, now);
+  return { kind: EventKind.executionSuspended, bytes };
+}
+
+export function executionResumed(input: string | undefined, now: number): EncodedEvent {
+  const bytes = encodeEvent({ case: 'executionResumed', value: { input } }, now);
+  return { kind: EventKind.executionResumed, bytes };
+}
+
+export function executionTerminated(input: string | undefined, recurse: boolean, now: number): Uint8Array {
+  return encodeEvent({ case: 'executionTerminated', value: { input, recurse } }, now);
+}
+
+export function executionCompleted(
+  end: { status: WorkflowStatus; output: string | undefined; failure: Uint8Array | undefined },
+  now: number,
+  actionId?: number,
+): Uint8Array {
+  return encodeEvent(
+    {
+      case: 'executionCompleted',
+      value: { workflowStatus: end.status, result: end.output, failureDetails: end.failure },
+    },
+    now,
+    actionId,
+  );
+}

@@ -1,0 +1,246 @@
+import { randomUUID } from 'node:crypto';
+import { create, toBinary } from '@bufbuild/protobuf';
+import {
+  WorkflowStatus,
+  WorkItemSchema,
+  type CompleteWorkflowAction,
+  type CreateChildWorkflowAction,
+  type CreateTimerAction,
+  type ScheduleTaskAction,
+  type SendEventAction,
+  type WorkflowAction,
+  type WorkflowResponse,
+} from '../gen/durable_task_pb.ts';
+import { isTerminal, type Instance } from '../store/instances.ts';
+import type { Store } from '../store/store.ts';
+import {
+  childFailed,
+  encodeEvent,
+  encodeFailure,
+  EventKind,
+  eventRaised,
+  executionCompleted,
+  executionStarted,
+  executionSuspended,
+  timerFired,
+  toMs,
+  workflowStarted,
+} from './history-events.ts';
+import type { End, Lifecycle } from './lifecycle.ts';
+import type { Turn } from './turn-queue.ts';
+import type { Unit } from './unit.ts';
+import { WorkflowError } from './workflow-error.ts';
+
+/** Kinds of waiting events that mean something to the next generation; results belong to the one that asked for them. */
+const CARRIED_OVER: ReadonlySet<number> = new Set([
+  EventKind.eventRaised,
+  EventKind.executionSuspended,
+  EventKind.executionResumed,
+]);
+
+/**
+ * Turns the answer to a turn into rows, all in one unit of work: the turn's events move from the inbox to the history, and
+ * each action leaves its event and whatever it asks for (a task, a timer, a child, an event for someone else).
+ */
+export class TurnCommit {
+  readonly #store: Store;
+  readonly #lifecycle: Lifecycle;
+
+  constructor(store: Store, lifecycle: Lifecycle) {
+    this.#store = store;
+    this.#lifecycle = lifecycle;
+  }
+
+  apply(turn: Turn, answer: WorkflowResponse, unit: Unit): void {
+    const instance = this.#current(turn);
+    if (instance === undefined) return;
+    const customStatus = answer.customStatus ?? instance.customStatus;
+    const completion = findCompletion(answer.actions);
+    if (completion?.value.workflowStatus === WorkflowStatus.CONTINUED_AS_NEW) {
+      this.#continueAsNew(instance, turn, completion.value, customStatus, unit);
+      return;
+    }
+    const suspended = this.#isSuspendedAfter(instance, turn);
+    let length = this.#takeBatch(instance, turn);
+    for (const action of answer.actions) {
+      this.#store.history.append(instance.run, length, this.#act(instance, action, unit));
+      length += 1;
+    }
+    if (completion !== undefined) {
+      this.#lifecycle.end(instance, toEnd(completion.value), length, customStatus, unit);
+      return;
+    }
+    const status = suspended ? WorkflowStatus.SUSPENDED : WorkflowStatus.RUNNING;
+    this.#store.instances.advance(instance.run, status, length, customStatus, unit.now);
+    unit.statusChanged(instance.id, status);
+  }
+
+  /** Ends the instance visibly when an answer cannot be applied: the alternative is an instance that hangs for ever. */
+  fail(turn: Turn, errorType: string, message: string, unit: Unit): void {
+    const instance = this.#current(turn);
+    if (instance === undefined) return;
+    const end = {
+      status: WorkflowStatus.FAILED,
+      output: undefined,
+      failure: encodeFailure(errorType, message),
+    };
+    const length = this.#takeBatch(instance, turn);
+    this.#store.history.append(instance.run, length, executionCompleted(end, unit.now));
+    this.#lifecycle.end(instance, end, length + 1, instance.customStatus, unit);
+  }
+
+  /** Undefined if the turn was overtaken: its instance ended, was purged or recreated in the meantime. */
+  #current(turn: Turn): Instance | undefined {
+    const instance = this.#store.instances.byRun(turn.run);
+    if (instance === undefined || isTerminal(instance.status)) return undefined;
+    return instance.executionId === turn.executionId ? instance : undefined;
+  }
+
+  #takeBatch(instance: Instance, turn: Turn): number {
+    const { history } = this.#store;
+    const { run, historyLength } = instance;
+    history.append(run, historyLength, workflowStarted(turn.startedAt));
+    return historyLength + 1 + history.takeFromInbox(run, turn.lastInboxId, historyLength + 1);
+  }
+
+  #isSuspendedAfter(instance: Instance, turn: Turn): boolean {
+    const last = this.#store.inbox.lastKind(
+      instance.run,
+      turn.lastInboxId,
+      EventKind.executionSuspended,
+      EventKind.executionResumed,
+    );
+    if (last === undefined) return instance.status === WorkflowStatus.SUSPENDED;
+    return last === EventKind.executionSuspended;
+  }
+
+  #act(instance: Instance, action: WorkflowAction, unit: Unit): Uint8Array {
+    switch (action.action.case) {
+      case 'scheduleTask':
+        return this.#scheduleTask(instance, action.id, action.action.value, unit);
+      case 'createTimer':
+        return this.#createTimer(instance, action.id, action.action.value, unit);
+      case 'createChildWorkflow':
+        return this.#createChild(instance, action.id, action.action.value, unit);
+      case 'sendEvent':
+        return this.#sendEvent(action.id, action.action.value, unit);
+      case 'completeWorkflow':
+        return executionCompleted(toEnd(action.action.value), unit.now, action.id);
+      case undefined:
+      default:
+        action.action satisfies { case: undefined };
+        throw new TypeError(`the worker answered with action ${action.id} of a kind this sidecar does not know`);
+    }
+  }
+
+  #scheduleTask(instance: Instance, taskId: number, action: ScheduleTaskAction, unit: Unit): Uint8Array {
+    const { run, id: instanceId, executionId } = instance;
+    const { name, version, input } = action;
+    const taskExecutionId = action.taskExecutionId || randomUUID();
+    const workItem = create(WorkItemSchema, {
+      request: {
+        case: 'activityRequest',
+        value: { name, version, input, workflowInstance: { instanceId, executionId }, taskId, taskExecutionId },
+      },
+      completionToken: taskExecutionId,
+    });
+    unit.newTasks.push(
+      this.#store.tasks.insert({ run, executionId, instanceId, taskId, workItem: toBinary(WorkItemSchema, workItem) }),
+    );
+    return encodeEvent({ case: 'taskScheduled', value: { name, version, input, taskExecutionId } }, unit.now, taskId);
+  }
+
+  #createTimer(instance: Instance, timerId: number, action: CreateTimerAction, unit: Unit): Uint8Array {
+    const { fireAt, name } = action;
+    if (fireAt === undefined) throw new TypeError(`timer ${timerId} has no time`);
+    const fireAtMs = toMs(fireAt);
+    this.#store.timers.insert(instance.run, timerId, fireAtMs, timerFired(timerId, fireAt, unit.now).bytes);
+    unit.timerSet(fireAtMs);
+    return encodeEvent(
+      { case: 'timerCreated', value: { fireAt, ...(name !== undefined && { name }) } },
+      unit.now,
+      timerId,
+    );
+  }
+
+  #createChild(instance: Instance, taskId: number, action: CreateChildWorkflowAction, unit: Unit): Uint8Array {
+    const { name, version, input } = action;
+    const id = action.instanceId || `${instance.id}:${taskId.toString(16).padStart(4, '0')}`;
+    const parent = { instance, taskId };
+    try {
+      this.#lifecycle.create(
+        { id, executionId: randomUUID(), name, version, input, scheduledAt: undefined, held: false, parent },
+        unit,
+      );
+    } catch (error) {
+      if (!(error instanceof WorkflowError)) throw error;
+      this.#store.inbox.add(instance.run, childFailed(taskId, encodeFailure(error.code, error.message), unit.now));
+      unit.wokenInstances.add(instance.id);
+    }
+    return encodeEvent(
+      { case: 'childWorkflowCreated', value: { instanceId: id, name, version, input } },
+      unit.now,
+      taskId,
+    );
+  }
+
+  #sendEvent(actionId: number, action: SendEventAction, unit: Unit): Uint8Array {
+    const { name, data: input } = action;
+    const instanceId = action.instance?.instanceId ?? '';
+    const target = this.#store.instances.byId(instanceId);
+    if (target !== undefined && !isTerminal(target.status)) {
+      this.#store.inbox.add(target.run, eventRaised(name, input, unit.now));
+      unit.wokenInstances.add(target.id);
+    }
+    return encodeEvent({ case: 'eventSent', value: { instanceId, name, input } }, unit.now, actionId);
+  }
+
+  /**
+   * Starts the next generation: empty history; inbox = start, events the workflow kept, events that arrived meanwhile.
+   * Timers end here. Tasks and children of the old generation go on, and what they report is dropped by its execution id.
+   */
+  #continueAsNew(
+    instance: Instance,
+    turn: Turn,
+    completion: CompleteWorkflowAction,
+    customStatus: string,
+    unit: Unit,
+  ): void {
+    const { instances, inbox, history, timers } = this.#store;
+    const { run, id, name, version, parentTaskId, parentId, parentExecutionId } = instance;
+    const executionId = randomUUID();
+    const input = completion.result;
+    const suspended = this.#isSuspendedAfter(instance, turn);
+    const waiting = inbox.after(run, turn.lastInboxId).filter((row) => CARRIED_OVER.has(row.kind));
+    history.clear(run);
+    inbox.clear(run);
+    timers.clear(run);
+    instances.restart(run, executionId, input, customStatus, unit.now);
+    const parent =
+      parentTaskId === null || parentId === null || parentExecutionId === null
+        ? undefined
+        : { taskId: parentTaskId, instance: { id: parentId, executionId: parentExecutionId } };
+    inbox.add(run, executionStarted({ id, executionId, name, version: version ?? undefined, input, parent }, unit.now));
+    if (suspended) inbox.add(run, executionSuspended(undefined, unit.now));
+    for (const bytes of completion.carryoverEvents) inbox.add(run, { kind: EventKind.eventRaised, bytes });
+    for (const row of waiting) {
+      // Only the kinds of CARRIED_OVER are left, all of them EventKinds.
+      inbox.add(run, { kind: row.kind as EventKind, bytes: row.event });
+    }
+    unit.wokenInstances.add(id);
+    unit.statusChanged(id, WorkflowStatus.RUNNING);
+  }
+}
+
+function findCompletion(actions: WorkflowAction[]): { value: CompleteWorkflowAction } | undefined {
+  for (const { action } of actions) {
+    if (action.case === 'completeWorkflow') return action;
+  }
+  return undefined;
+}
+
+function toEnd(completion: CompleteWorkflowAction): End {
+  const { workflowStatus: status, result: output, failureDetails: failure } = completion;
+  if (!isTerminal(status)) throw new TypeError(`the worker completed the workflow with status ${status}`);
+  return { status, output, failure };
+}

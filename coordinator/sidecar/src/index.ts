@@ -1,0 +1,4 @@
+export type { Logger } from './logger.ts';
+export { SidecarError, type SidecarErrorCode } from './sidecar-error.ts';
+export { startSidecar, type Sidecar, type SidecarOptions } from './sidecar.ts';
+export type { Durability } from './store/sqlite-database.ts';

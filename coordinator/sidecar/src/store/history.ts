@@ -1,0 +1,36 @@
+import type { SqliteDatabase } from './sqlite-database.ts';
+
+/** What happened in the present generation of a run, as encoded events. */
+export class History {
+  readonly #database: SqliteDatabase;
+
+  constructor(database: SqliteDatabase) {
+    this.#database = database;
+  }
+
+  events(run: number): Uint8Array[] {
+    const rows = this.#database.all<{ event: Uint8Array }>('SELECT event FROM history WHERE run = ? ORDER BY seq', run);
+    return rows.map((row) => row.event);
+  }
+
+  append(run: number, seq: number, event: Uint8Array): void {
+    this.#database.run('INSERT INTO history (run, seq, event) VALUES (?, ?, ?)', run, seq, event);
+  }
+
+  /** Moves a turn's batch from the inbox to the history, and returns how many events it had. */
+  takeFromInbox(run: number, lastInboxId: number, firstSeq: number): number {
+    const { changes } = this.#database.run(
+      `INSERT INTO history (run, seq, event)
+       SELECT run, ? + row_number() OVER (ORDER BY id) - 1, event FROM inbox WHERE run = ? AND id <= ?`,
+      firstSeq,
+      run,
+      lastInboxId,
+    );
+    this.#database.run('DELETE FROM inbox WHERE run = ? AND id <= ?', run, lastInboxId);
+    return changes;
+  }
+
+  clear(run: number): void {
+    this.#database.run('DELETE FROM history WHERE run = ?', run);
+  }
+}

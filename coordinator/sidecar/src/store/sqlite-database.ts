@@ -1,0 +1,149 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { SidecarError } from '../sidecar-error.ts';
+
+/**
+ * How much a commit waits for. `full`: the disk; survives power loss. `normal`: the operating system; survives `kill -9`
+ * of the process, but a power loss may take the last commits with it (never a part of one).
+ */
+export type Durability = 'full' | 'normal';
+
+interface PendingUnit {
+  /** Does the work and remembers its result. */
+  run(): void;
+  /** Forgets a result, keeps the error instead: the unit's savepoint was rolled back. */
+  refuse(error: unknown): void;
+  /** Tells the caller what run() or refuse() remembered. */
+  settle(): void;
+  fail(error: SidecarError): void;
+}
+
+const unsettled = (): void => {};
+
+/**
+ * The engine's only way to disk. Writes are units of work; all units that were asked for within one turn of the event
+ * loop share one BEGIN…COMMIT and so one wait for the disk, each inside a savepoint of its own so that one can fail alone.
+ *
+ * The rule everything else rests on: a unit's promise settles only after COMMIT returned. When COMMIT fails nobody knows
+ * what is on disk, so every unit of the group fails and nothing is read or written any more until the process is restarted.
+ */
+export class SqliteDatabase {
+  readonly #handle: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  readonly #onFailed: (error: SidecarError) => void;
+  #pending: PendingUnit[] = [];
+  #failure: SidecarError | undefined;
+
+  constructor(path: string, durability: Durability, onFailed: (error: SidecarError) => void) {
+    this.#handle = new DatabaseSync(path);
+    this.#onFailed = onFailed;
+    this.#handle.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`);
+  }
+
+  /** Runs `work` in the next group commit. It must be synchronous and touch nothing but the database. */
+  transact<T>(work: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#failure !== undefined) {
+        reject(this.#failure);
+        return;
+      }
+      let settle = unsettled;
+      this.#pending.push({
+        run: () => {
+          const value = work();
+          settle = () => resolve(value);
+        },
+        refuse: (error) => {
+          settle = () => reject(error);
+        },
+        settle: () => settle(),
+        fail: reject,
+      });
+      // setImmediate runs after the sockets of this loop turn were read, so requests that arrived together share a commit.
+      if (this.#pending.length === 1) setImmediate(() => this.flush());
+    });
+  }
+
+  /** Commits what is pending now. */
+  flush(): void {
+    const units = this.#pending;
+    if (units.length === 0 || this.#failure !== undefined) return;
+    this.#pending = [];
+    try {
+      this.run('BEGIN IMMEDIATE');
+      for (const unit of units) this.#runInSavepoint(unit);
+      this.run('COMMIT');
+    } catch (cause) {
+      this.#fail(cause, [...units, ...this.#pending]);
+      return;
+    }
+    // Refusals wait for the COMMIT too: their reason may be something another unit of the group has just written.
+    for (const unit of units) unit.settle();
+  }
+
+  run(sql: string, ...values: SQLInputValue[]): { changes: number; lastInsertRowid: number } {
+    const { changes, lastInsertRowid } = this.#statement(sql).run(...values);
+    return { changes: Number(changes), lastInsertRowid: Number(lastInsertRowid) };
+  }
+
+  /** @typeParam R the columns that `sql` selects; the caller vouches for them. */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- names the row at the call, where the select list is
+  get<R>(sql: string, ...values: SQLInputValue[]): R | undefined {
+    // SQLite types are dynamic; the STRICT tables and the select list make R true.
+    return this.#statement(sql).get(...values) as R | undefined;
+  }
+
+  /** @typeParam R the columns that `sql` selects; the caller vouches for them. */
+  all<R>(sql: string, ...values: SQLInputValue[]): R[] {
+    // As in get().
+    return this.#statement(sql).all(...values) as R[];
+  }
+
+  /** Several statements without values, outside of any unit: schema set-up only. */
+  exec(sql: string): void {
+    this.#handle.exec(sql);
+  }
+
+  close(): void {
+    this.flush();
+    this.#failure ??= new SidecarError('CLOSED', 'the sidecar is closed');
+    this.#statements.clear();
+    this.#handle.close();
+  }
+
+  #statement(sql: string): StatementSync {
+    if (this.#failure !== undefined) throw this.#failure;
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#handle.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #runInSavepoint(unit: PendingUnit): void {
+    this.run('SAVEPOINT unit');
+    try {
+      unit.run();
+    } catch (error) {
+      // Throws if SQLite already rolled the whole transaction back (disk full, I/O error): then all units fail.
+      this.run('ROLLBACK TO unit');
+      unit.refuse(error);
+    }
+    this.run('RELEASE unit');
+  }
+
+  #fail(cause: unknown, units: PendingUnit[]): void {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    this.#failure = new SidecarError('DATABASE_FAILED', `a commit failed (${reason}); restart to recover from disk`, {
+      cause,
+    });
+    this.#pending = [];
+    try {
+      this.#handle.exec('ROLLBACK');
+    } catch {
+      // SQLite has rolled back by itself.
+    }
+    for (const unit of units) unit.fail(this.#failure);
+    this.#onFailed(this.#failure);
+  }
+}

@@ -1,0 +1,121 @@
+import { digest, isMeshError, MeshError } from '@daca-mesh/protocol';
+import { killPoint, run, type Unit } from '@daca-mesh/protocol/server';
+import { TaskState } from '@a2a-js/sdk';
+import { textPart } from '@daca-mesh/protocol';
+import type { z } from 'zod';
+import { askQuestion, withdrawQuestions } from '../inbox/questions.ts';
+import { claimRun } from '../runs/claim-run.ts';
+import { finishRun } from '../runs/finish-run.ts';
+import { answerByEarlierEvent, receiveEvent, waitForEvent, withdrawWaits } from '../runs/receive-event.ts';
+import { isOver, loadRun } from '../runs/run-rows.ts';
+import { query } from '../store/schema.ts';
+import { appendTimeline } from '../store/timeline.ts';
+import { abandonCalls } from '../watcher/abandon-calls.ts';
+import type { WatcherDeps } from '../watcher/deps.ts';
+import type { Watcher } from '../watcher/watcher.ts';
+import type { ActivityScope, KitActivities, QuestionRequest } from '../workflow-kit/contract.ts';
+import { answerCall } from './answer-call.ts';
+import { markConsumed } from './consumed.ts';
+import { sendCall } from './send.ts';
+
+export type LocalActivity = (input: unknown, context: { runId: string; key: string }) => Promise<unknown>;
+
+export interface ActivitiesOptions {
+  deps: WatcherDeps;
+  watcher: Watcher;
+  /** The input schema of a workflow of this process. */
+  inputSchema: (workflow: string, version: number) => z.ZodType | undefined;
+  /** Own I/O of the coordinator, by name. */
+  localActivities: Readonly<Record<string, LocalActivity>>;
+}
+
+const ok = { status: 'ok' } as const;
+
+/**
+ * The activities of the workflow kit: everything a workflow does to the world. Each is one commit (or a commit, then
+ * I/O), idempotent by the ids it is given, and closes the outbox rows of the events the workflow has consumed.
+ */
+export function createActivities({ deps, watcher, inputSchema, localActivities }: ActivitiesOptions): KitActivities {
+  const { database, signals, settings } = deps;
+  const commit = <T>(scope: ActivityScope, unit: () => Unit<T>): Promise<T> =>
+    database.write(function* () {
+      yield* markConsumed(scope);
+      return yield* unit();
+    });
+  const done = async (scope: ActivityScope, unit: () => Unit<unknown>): Promise<typeof ok> => {
+    await commit(scope, unit);
+    return ok;
+  };
+
+  return {
+    claim: (input) => database.write(() => claimRun(deps, input, inputSchema(input.workflow, input.version))),
+    send: (input) => sendCall(deps, watcher, input),
+    answerCall: (input) => done(input, () => answerCall(deps, input)),
+    abandon: (input) => done(input, () => abandonCalls(deps, input)),
+    ask: (input) => commit(input, () => ask(deps, input, input.question, settings.name)),
+    withdraw: (input) =>
+      done(input, function* () {
+        const { runId, questionIds, waitIds } = input;
+        if (questionIds.length > 0) yield* withdrawQuestions(deps, { runId, questionIds });
+        yield* withdrawWaits(waitIds);
+      }),
+    wait: (input) => commit(input, () => waitForEvent(deps, input.runId, input.wait)),
+    propose: (input) => propose(deps, input),
+    progress: (input) => done(input, () => noteProgress(deps, input)),
+    note: (input) => done(input, () => appendTimeline(signals, input.runId, input.entry)),
+    local: async (input) => {
+      const activity = Object.hasOwn(localActivities, input.name) ? localActivities[input.name] : undefined;
+      if (!activity) throw new MeshError('NOT_FOUND', `there is no local activity "${input.name}"`);
+      await database.write(() => markConsumed(input));
+      return { output: await activity(input.input, { runId: input.runId, key: input.key }) };
+    },
+    finish: (input) => {
+      killPoint('before-finish');
+      return done(input, () => finishRun(deps, input.runId, input.end));
+    },
+  };
+}
+
+function* ask(deps: WatcherDeps, { runId, generation }: ActivityScope, question: QuestionRequest, name: string) {
+  const asked = yield* askQuestion(deps, { ...question, runId, generation, path: [name] });
+  if (asked.status !== 'open' || question.event === undefined) return asked;
+  yield* answerByEarlierEvent(deps, runId, question.questionId, question.event);
+  return yield* askQuestion(deps, { ...question, runId, generation, path: [name] });
+}
+
+/** An event raised through Dapr's own API: it has no id of ours, and nobody waits to hear that it does not fit. */
+async function propose(
+  deps: WatcherDeps,
+  { event, payload, ...scope }: ActivityScope & { event: string; payload: unknown },
+): Promise<typeof ok> {
+  const { runId, generation, seen } = scope;
+  const eventId = `proposal-${digest([generation, event, payload ?? null, seen])}`;
+  try {
+    await deps.database.write(() => receiveEvent(deps, { runId, name: event, payload, eventId, by: 'dapr' }));
+  } catch (error) {
+    if (!isMeshError(error) || error.retryable) throw error;
+    deps.logger.warn({ err: error, runId, event }, 'an event raised through the engine was refused');
+  }
+  await deps.database.write(() => markConsumed(scope));
+  return ok;
+}
+
+function* noteProgress(
+  deps: WatcherDeps,
+  { runId, message, percent }: { runId: string; message: string; percent?: number },
+): Unit<void> {
+  const progress = { message, ...(percent === undefined ? {} : { percent }) };
+  const row = yield* loadRun(runId);
+  if (!row || isOver(row)) return;
+  yield* run(
+    query
+      .updateTable('runs')
+      .set({ progress: JSON.stringify(progress) })
+      .where('run_id', '=', runId)
+      .compile(),
+  );
+  yield* appendTimeline(deps.signals, runId, { type: 'progress', data: progress });
+  // An open question is what the task must show; it does not give way to news.
+  if (row.open_questions > 0) return;
+  yield* deps.core.append(runId, { status: { state: TaskState.TASK_STATE_WORKING, parts: [textPart(message)] } });
+}

@@ -1,0 +1,174 @@
+import { digest, isMeshError, Question } from '@daca-mesh/protocol';
+import { first, killPoint, run, type Unit } from '@daca-mesh/protocol/server';
+import type { Peer } from '../directory/peer.ts';
+import { type CallRow, query } from '../store/schema.ts';
+import { appendTimeline } from '../store/timeline.ts';
+import {
+  abandonedFor,
+  callFields,
+  type CallOptions,
+  type FrozenRequest,
+  keyOf,
+  loadCall,
+  never,
+  outcomeOf,
+  pauseLimits,
+} from '../watcher/call-rows.ts';
+import { isHeld } from '../watcher/call-sender.ts';
+import type { WatcherDeps } from '../watcher/deps.ts';
+import { questionOutcome } from '../watcher/record-task.ts';
+import type { Watcher } from '../watcher/watcher.ts';
+import type { ActivityScope, CallOutcome, CallRequest, KitActivities } from '../workflow-kit/contract.ts';
+import { markConsumed } from './consumed.ts';
+
+type SendOutput = Awaited<ReturnType<KitActivities['send']>>;
+
+/** What the first commit of a send decides: it is known, an earlier execution made the row, or it goes out now. */
+type Prepared = { outcome: SendOutput } | { known: CallRow } | { row: CallRow };
+
+/**
+ * Makes an attempt of a call. The row with peer and exact request is committed first; whoever executes this again reads
+ * it back. A call that the peer settles within the linger is returned as settled, without outbox row and event.
+ */
+export async function sendCall(
+  deps: WatcherDeps,
+  watcher: Watcher,
+  { call, ...scope }: ActivityScope & { call: CallRequest },
+): Promise<SendOutput> {
+  const prepared = await deps.database.write(() => prepareCall(deps, scope, call));
+  if ('outcome' in prepared) return prepared.outcome;
+  if ('known' in prepared) return takeUp(deps, watcher, prepared.known);
+  killPoint('call-row-written');
+  return watcher.send(prepared.row);
+}
+
+function* prepareCall(deps: WatcherDeps, scope: ActivityScope, call: CallRequest): Unit<Prepared> {
+  yield* markConsumed(scope);
+  const known = yield* loadCall(call);
+  if (known) return { known };
+  const choice = choosePeer(deps, call);
+  if ('outcome' in choice) return choice;
+  const held = yield* isHeld(scope.runId, call.compensating);
+  const row = toRow(deps, scope, call, held ? undefined : choice.peer);
+  if (held) row.next_at = never;
+  yield* run(query.insertInto('calls').values(row).compile());
+  if (held) {
+    yield* pauseLimits(row);
+    return { outcome: { status: 'open' } };
+  }
+  if (row.state === 'sending') {
+    const data = { ...(row.skill === null ? {} : { skill: row.skill }), path: row.path };
+    yield* appendTimeline(deps.signals, row.run_id, { type: 'call-sent', ...callFields(row), data });
+  }
+  yield* namedKillPoints(row, call);
+  return { row };
+}
+
+/** An earlier execution of this very send wrote the row: joins it, or reads what became of it; the rest is an event. */
+async function takeUp(deps: WatcherDeps, watcher: Watcher, known: CallRow): Promise<SendOutput> {
+  const joined = await watcher.underWay(known);
+  if (joined) return joined;
+  const row = (await deps.database.read(() => loadCall(keyOf(known)))) ?? known;
+  if (row.state === 'settled') return outcomeOf(row);
+  // A question for the workflow: it may have been this activity that was to report it.
+  if (row.outcome !== null) return questionOutcome(row, Question.parse(JSON.parse(row.outcome)));
+  return { status: 'open' };
+}
+
+function choosePeer(deps: WatcherDeps, call: CallRequest): { peer: Peer | undefined } | { outcome: CallOutcome } {
+  try {
+    return { peer: deps.directory.choose(call.target) };
+  } catch (error) {
+    if (!isMeshError(error)) throw error;
+    const { code, message, retryable, details } = error;
+    const failure = { code, message, retryable, ...(details === undefined ? {} : { details }) };
+    return { outcome: { status: 'failed', failure } };
+  }
+}
+
+// The row is the activity's own until this passes; should the process die, its successor makes it due at once.
+const ownMs = 60_000;
+
+function toRow(deps: WatcherDeps, scope: ActivityScope, call: CallRequest, peer: Peer | undefined): CallRow {
+  const now = Date.now();
+  const skill = call.target.skill;
+  const request: FrozenRequest = {
+    ...(skill === undefined ? {} : { skill }),
+    input: call.input,
+    messageId: call.messageId,
+    // One context for each attempt, so that its task can be found by it.
+    contextId: digest([call.messageId, 'context']).slice(0, 32),
+    effectKey: call.effectKey,
+    chain: {
+      root: scope.runId,
+      path: [deps.settings.name],
+      depth: 1,
+      remainingMs: call.timeoutMs,
+      deadline: new Date(now + call.timeoutMs).toISOString(),
+    },
+    lingerMs: deps.settings.lingerMs,
+  };
+  const { target, timeoutMs, noProgressMs, questionPolicy, repeatable, onUnknown, compensating } = call;
+  const idempotent = peer?.idempotent ?? false;
+  const options: CallOptions = {
+    target,
+    timeoutMs,
+    noProgressMs,
+    questionPolicy,
+    repeatable,
+    onUnknown,
+    compensating,
+    idempotent,
+  };
+  return {
+    call_id: call.callId,
+    attempt: call.attempt,
+    run_id: scope.runId,
+    generation: scope.generation,
+    path: call.path,
+    skill: skill ?? null,
+    agent: idempotent ? (peer?.name ?? null) : null,
+    peer_url: idempotent ? (peer?.origin ?? null) : null,
+    request: JSON.stringify(request),
+    message_id: call.messageId,
+    effect_key: call.effectKey,
+    options: JSON.stringify(options),
+    // A peer that recognizes a repetition needs no commit of its own between the row and the send.
+    state: idempotent ? 'sending' : 'unsent',
+    abandoned: abandonedFor.nothing,
+    task_id: null,
+    outcome: null,
+    watermark: null,
+    progressed_at: now,
+    next_at: now + ownMs,
+    tries: 0,
+    created_at: now,
+    settled_at: null,
+  };
+}
+
+/** Points a crash test names by what the run is doing. */
+function* namedKillPoints(row: CallRow, call: CallRequest): Unit<void> {
+  if (call.compensating) killPoint('compensating');
+  const other = yield* first(
+    query
+      .selectFrom('calls')
+      .select('call_id')
+      .where('run_id', '=', row.run_id)
+      .where('state', '<>', 'settled')
+      .where('call_id', '<>', row.call_id)
+      .limit(1)
+      .compile(),
+  );
+  if (other) killPoint('fan-out');
+  const answered = yield* first(
+    query
+      .selectFrom('questions')
+      .select('question_id')
+      .where('run_id', '=', row.run_id)
+      .where('status', '=', 'answered')
+      .limit(1)
+      .compile(),
+  );
+  if (answered) killPoint('chain');
+}

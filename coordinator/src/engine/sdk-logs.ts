@@ -1,0 +1,19 @@
+import type { Logger } from 'pino';
+import { ConsoleLoggerService } from './sdk.ts';
+
+const silent = (): void => undefined;
+
+/**
+ * The workflow code of the SDK ignores its own logger option and prints four lines and more per work item through this
+ * class. Its methods are pointed at our logger: the global console stays untouched. What the SDK calls information
+ * repeats for every turn, so it is dropped. The SDK is one per process, and so is this: the latest logger counts.
+ */
+export function routeSdkLogs(logger: Logger): void {
+  Object.assign(ConsoleLoggerService.prototype, {
+    error: (message: string, ...more: unknown[]) => logger.error({ sdk: message, more }, 'workflow SDK'),
+    warn: (message: string, ...more: unknown[]) => logger.warn({ sdk: message, more }, 'workflow SDK'),
+    info: silent,
+    verbose: silent,
+    debug: silent,
+  });
+}

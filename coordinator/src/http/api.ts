@@ -1,0 +1,78 @@
+import type { Database, TaskCore } from '@daca-mesh/protocol/server';
+import { z } from 'zod';
+import type { Directory } from '../directory/directory.ts';
+import type { Runs } from '../runs/runs.ts';
+import type { Signals } from '../store/signals.ts';
+import type { WorkflowDefinition } from '../workflow-kit/workflow.ts';
+import { type ApiInfo, toOpenApi } from './openapi.ts';
+import { peerRoutes } from './peers.ts';
+import { questionRoutes } from './questions.ts';
+import { type Route, route } from './route.ts';
+import { runEventRoutes } from './run-events.ts';
+import type { RunFeed } from './run-feed.ts';
+import { runRoutes } from './runs.ts';
+import { workflowRoutes } from './workflows.ts';
+
+/** What the API is an interface to. */
+export interface ApiServices {
+  database: Database;
+  signals: Signals;
+  core: Pick<TaskCore, 'append'>;
+  feed: RunFeed;
+  runs: Runs;
+  directory: Pick<Directory, 'list'>;
+  workflows: readonly WorkflowDefinition[];
+}
+
+/** Every route of the HTTP API, its index and the OpenAPI document among them. */
+export function createRoutes(services: ApiServices, info: ApiInfo): readonly Route[] {
+  const routes = [
+    indexRoute(info),
+    ...workflowRoutes(services),
+    ...runRoutes(services),
+    ...runEventRoutes(services),
+    ...questionRoutes(services),
+    ...peerRoutes(services),
+  ];
+  const openApi = route({
+    method: 'get',
+    path: '/openapi.json',
+    operationId: 'getOpenApi',
+    summary: 'This document',
+    responses: { 200: { description: 'OpenAPI 3.1', schema: z.record(z.string(), z.unknown()) } },
+    errors: [],
+    handle: async () => ({ status: 200, body: document }),
+  });
+  const all = [...routes, openApi];
+  const document = toOpenApi(info, all);
+  return all;
+}
+
+const links = {
+  card: '/.well-known/agent-card.json',
+  jsonrpc: '/a2a/jsonrpc',
+  rest: '/a2a/rest',
+  workflows: '/workflows',
+  runs: '/runs',
+  questions: '/questions?status=open',
+  peers: '/peers',
+  openapi: '/openapi.json',
+  health: '/healthz',
+  ready: '/readyz',
+};
+
+const indexRoute = ({ title, description }: ApiInfo): Route =>
+  route({
+    method: 'get',
+    path: '/',
+    operationId: 'getIndex',
+    summary: 'What there is',
+    responses: {
+      200: {
+        description: 'Links',
+        schema: z.object({ name: z.string(), description: z.string(), links: z.record(z.string(), z.string()) }),
+      },
+    },
+    errors: [],
+    handle: async () => ({ status: 200, body: { name: title, description, links } }),
+  });

@@ -1,0 +1,136 @@
+import { newId } from '@daca-mesh/protocol';
+import { z } from 'zod';
+import type { ApiServices } from './api.ts';
+import { type Route, route } from './route.ts';
+import { IdempotencyKey, paging, PathId, Run, RunPage, RunStatus, Wait } from './schemas.ts';
+
+const params = z.object({ runId: PathId });
+const accepted = { 202: { description: 'Accepted; the run as it stands', schema: Run } };
+
+/** Runs: looking at them, and telling them something. */
+export function runRoutes(services: ApiServices): Route[] {
+  return [...readRoutes(services), ...controlRoutes(services), receiveRoute(services)];
+}
+
+function readRoutes(services: ApiServices): Route[] {
+  const { runs } = services;
+  const list = route({
+    method: 'get',
+    path: '/runs',
+    operationId: 'listRuns',
+    summary: 'Runs, the newest first',
+    query: z.strictObject({ status: RunStatus.optional(), workflow: PathId.optional(), ...paging }),
+    responses: { 200: { description: 'A page of runs', schema: RunPage } },
+    errors: ['INVALID_ARGUMENT'],
+    handle: async ({ query }) => ({ status: 200, body: await runs.list(query) }),
+  });
+
+  const get = route({
+    method: 'get',
+    path: '/runs/{runId}',
+    operationId: 'getRun',
+    summary: 'One run',
+    description:
+      'With `wait` the reply is held back until the status changes or the time is over; a run that has ended is ' +
+      'returned at once.',
+    params,
+    query: z.strictObject({ wait: Wait.optional().describe('Such as 30s; at most 60s') }),
+    responses: { 200: { description: 'The run', schema: Run } },
+    errors: ['RUN_NOT_FOUND', 'INVALID_ARGUMENT'],
+    handle: async ({ params, query, signal }) => ({
+      status: 200,
+      body:
+        query.wait === undefined
+          ? await runs.get(params.runId)
+          : await nextStatus(services, params.runId, query.wait, signal),
+    }),
+  });
+  return [list, get];
+}
+
+/** The run, as soon as its status is another one than now, at the latest after a time. */
+async function nextStatus(
+  { runs, feed }: ApiServices,
+  runId: string,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<Run> {
+  const before = await runs.get(runId);
+  if (ended.has(before.status)) return before;
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(waitMs)]);
+  return feed.until(
+    runId,
+    () => runs.get(runId),
+    ({ status }) => status !== before.status,
+    limit,
+  );
+}
+
+const ended: ReadonlySet<Run['status']> = new Set(['completed', 'failed', 'canceled']);
+
+function controlRoutes({ runs }: ApiServices): Route[] {
+  const cancel = route({
+    method: 'post',
+    path: '/runs/{runId}/cancel',
+    operationId: 'cancelRun',
+    summary: 'Cancels a run: what it did is undone first',
+    params,
+    body: {
+      schema: z.strictObject({ reason: z.string().max(1_000).optional() }).optional(),
+      required: false,
+      description: 'Why',
+    },
+    responses: accepted,
+    errors: ['RUN_NOT_FOUND', 'RUN_FINISHED'],
+    handle: async ({ params, body, caller }) => ({
+      status: 202,
+      body: await runs.cancel(params.runId, body?.reason, caller),
+    }),
+  });
+
+  const suspend = route({
+    method: 'post',
+    path: '/runs/{runId}/suspend',
+    operationId: 'suspendRun',
+    summary: 'Suspends a run: it sends nothing new until it is resumed',
+    params,
+    body: nothing,
+    responses: accepted,
+    errors: ['RUN_NOT_FOUND', 'RUN_FINISHED'],
+    handle: async ({ params }) => ({ status: 202, body: await runs.suspend(params.runId) }),
+  });
+
+  const resume = route({
+    method: 'post',
+    path: '/runs/{runId}/resume',
+    operationId: 'resumeRun',
+    summary: 'Lets a suspended run go on',
+    params,
+    body: nothing,
+    responses: accepted,
+    errors: ['RUN_NOT_FOUND', 'RUN_FINISHED'],
+    handle: async ({ params }) => ({ status: 202, body: await runs.resume(params.runId) }),
+  });
+  return [cancel, suspend, resume];
+}
+
+const nothing = { schema: z.strictObject({}).optional(), required: false, description: 'Nothing' };
+
+const receiveRoute = ({ runs }: ApiServices): Route =>
+  route({
+    method: 'post',
+    path: '/runs/{runId}/events/{name}',
+    operationId: 'raiseEvent',
+    summary: 'Sends a run an event it waits for, or will wait for',
+    description: 'The body is the payload. With an Idempotency-Key the same event may be sent again and counts once.',
+    params: z.object({ runId: PathId, name: PathId }),
+    headers: z.object({ 'idempotency-key': IdempotencyKey.optional() }),
+    body: { schema: z.unknown(), required: false, description: 'The payload' },
+    responses: accepted,
+    errors: ['RUN_NOT_FOUND', 'RUN_FINISHED', 'INVALID_ARGUMENT', 'MESSAGE_ID_REUSED', 'ANSWER_INVALID'],
+    handle: async ({ params, headers, body, caller }) => {
+      // Event ids are the sender's: two runs may well be told the same thing under the same key.
+      const eventId = `${params.runId}/${headers['idempotency-key'] ?? newId()}`;
+      return { status: 202, body: await runs.receiveEvent(params.runId, params.name, body ?? null, eventId, caller) };
+    },
+  });

@@ -1,0 +1,71 @@
+import type { Message, Task } from '@a2a-js/sdk';
+import { Answer, isMeshError, MeshError, parseAnswer, type Question } from '@daca-mesh/protocol';
+import { all, type Unit } from '@daca-mesh/protocol/server';
+import { query, type QuestionRow } from '../store/schema.ts';
+import { type InboxQuestion, toQuestion } from './inbox-question.ts';
+import { answerQuestion, closedError } from './questions.ts';
+import type { InboxDeps } from './show-questions.ts';
+
+/**
+ * Answers that come as an A2A message on the run's task. A message answers only a question that is open now. Once the
+ * task has had an earlier question, an `approve`, `reject` or `edit` must name its own: else an approval that was
+ * delayed, or sent twice, would approve whatever is asked next.
+ */
+export function* answerFromMessage(
+  deps: InboxDeps,
+  { task, message, caller }: { task: Task; message: Message; caller: string },
+): Unit<InboxQuestion> {
+  const rows = yield* all(
+    query
+      .selectFrom('questions')
+      .selectAll()
+      .where('run_id', '=', task.id)
+      .orderBy('asked_at')
+      .orderBy('question_id')
+      .compile(),
+  );
+  const open = rows.filter((row) => row.status === 'open');
+  try {
+    const { question, answer } = parseAnswer(message, {
+      open: open.map(withoutSchema),
+      hadEarlier: rows.length > open.length,
+    });
+    return yield* answerQuestion(deps, question.id, answer, caller);
+  } catch (error) {
+    throw withDecision(error, rows);
+  }
+}
+
+/** The value is checked against the row, by the one text that serves every way an answer can come. */
+function withoutSchema(row: QuestionRow): Question {
+  const { schema: _schema, ...question } = toQuestion(row);
+  return question;
+}
+
+/** The parser knows only open questions; who answered a closed one stands in its row. */
+function withDecision(error: unknown, rows: readonly QuestionRow[]): unknown {
+  if (!isMeshError(error) || error.code !== 'QUESTION_CLOSED') return error;
+  const named = error.details?.['questionId'];
+  const row = named === undefined ? rows.at(-1) : rows.find(({ question_id }) => question_id === named);
+  return row && row.status !== 'open' ? closedError(row) : error;
+}
+
+/**
+ * The answer that a user-named event gives (`ask(question, { event })`): its payload as the value of an `answer`, or,
+ * where the question takes no `answer`, a payload that is itself an answer.
+ * @throws MeshError as `answerQuestion`.
+ */
+export function* answerFromEvent(deps: InboxDeps, row: QuestionRow, payload: unknown, by: string): Unit<InboxQuestion> {
+  return yield* answerQuestion(deps, row.question_id, toAnswer(row, payload), by);
+}
+
+function toAnswer(row: QuestionRow, payload: unknown): Answer {
+  if (toQuestion(row).actions.includes('answer')) {
+    return { action: 'answer', ...(payload === undefined || payload === null ? {} : { value: payload }) };
+  }
+  const parsed = Answer.safeParse(payload);
+  if (parsed.success) return parsed.data;
+  throw new MeshError('ANSWER_INVALID', `the event's payload is no answer to question ${row.question_id}`, {
+    details: { questionId: row.question_id, violations: [{ path: 'action', message: 'is missing' }] },
+  });
+}

@@ -1,0 +1,68 @@
+import { Answer, EscalationStep, Question } from '@daca-mesh/protocol';
+import { z } from 'zod';
+import type { QuestionRow } from '../store/schema.ts';
+
+/** A question of a run as the HTTP API, the console and the command line show it. */
+export interface InboxQuestion extends Question {
+  runId: string;
+  status: QuestionRow['status'];
+  /** What was decided: by a person, or by the author of the question for the case that nobody answers. */
+  answer?: Answer;
+  answeredBy?: string;
+  askedAt: string;
+  closedAt?: string;
+  /** When the answer reached the agent that asked; questions of the workflow itself have none. */
+  deliveredAt?: string;
+  /** The answer taken when the deadline passes; without it the question expires unanswered. */
+  onDeadline?: Answer;
+  /** Who is asked next while it stays open. */
+  escalation?: EscalationStep[];
+}
+
+const Schema = z.record(z.string(), z.unknown());
+const { actions: Actions, path: Path } = Question.shape;
+const Escalation = z.array(EscalationStep);
+
+/** The escalation steps of a row, in the order they were given. */
+export const escalationOf = (row: QuestionRow): EscalationStep[] => Escalation.parse(JSON.parse(row.escalation));
+
+/** The answer of a closed row, or what will be taken at the deadline. */
+export const answerOf = (json: string | null): Answer | undefined =>
+  json === null ? undefined : Answer.parse(JSON.parse(json));
+
+const isoTime = (at: number): string => new Date(at).toISOString();
+
+/** What is asked, as it travels over A2A. */
+export function toQuestion(row: QuestionRow): Question {
+  return {
+    id: row.question_id,
+    prompt: row.prompt,
+    actions: Actions.parse(JSON.parse(row.actions)),
+    path: Path.parse(JSON.parse(row.path)),
+    ...(row.schema === null ? {} : { schema: Schema.parse(JSON.parse(row.schema)) }),
+    // Stored by `askQuestion` from a JSON value.
+    ...(row.arguments === null ? {} : { arguments: JSON.parse(row.arguments) as unknown }),
+    ...(row.arguments_hash === null ? {} : { argumentsHash: row.arguments_hash }),
+    ...(row.assignee === null ? {} : { assignee: row.assignee }),
+    ...(row.deadline_at === null ? {} : { deadline: isoTime(row.deadline_at) }),
+  };
+}
+
+/** The question with everything that happened to it. */
+export function toInboxQuestion(row: QuestionRow): InboxQuestion {
+  const answer = answerOf(row.answer);
+  const onDeadline = answerOf(row.on_deadline);
+  const escalation = escalationOf(row);
+  return {
+    ...toQuestion(row),
+    runId: row.run_id,
+    status: row.status,
+    askedAt: isoTime(row.asked_at),
+    ...(answer === undefined ? {} : { answer }),
+    ...(row.answered_by === null ? {} : { answeredBy: row.answered_by }),
+    ...(row.closed_at === null ? {} : { closedAt: isoTime(row.closed_at) }),
+    ...(row.delivered_at === null ? {} : { deliveredAt: isoTime(row.delivered_at) }),
+    ...(onDeadline === undefined ? {} : { onDeadline }),
+    ...(escalation.length === 0 ? {} : { escalation }),
+  };
+}

@@ -1,0 +1,255 @@
+import { isMeshError } from '@daca-mesh/protocol';
+import { all, type Database, first, killPoint, run, type Unit } from '@daca-mesh/protocol/server';
+import type { Logger } from 'pino';
+import { isOver, loadRun } from '../runs/run-rows.ts';
+import { type OutboxRow, query, type RunRow } from '../store/schema.ts';
+import type { Selectable } from 'kysely';
+import type { Signals } from '../store/signals.ts';
+import type { Envelope } from '../workflow-kit/contract.ts';
+import type { RunEngine } from './run-engine.ts';
+
+/**
+ * Brings starts and events from the outbox to the engine: in order within a run, many runs at a time. A row is `raised`
+ * once the engine took it and `done` once the workflow is known to have consumed it; what lies between is raised again
+ * after the engine was away, and the kit drops what it has seen.
+ */
+
+type Row = Selectable<OutboxRow>;
+
+export interface OutboxPump {
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface OutboxPumpOptions {
+  database: Database;
+  signals: Signals;
+  engine: RunEngine;
+  logger: Logger;
+}
+
+const maxConcurrentRuns = 64;
+const batch = 512;
+const idleMs = 1_000;
+const firstBackoffMs = 50;
+const maxBackoffMs = 5_000;
+
+export const createOutboxPump = (options: OutboxPumpOptions): OutboxPump => new Pump(options);
+
+class Pump implements OutboxPump {
+  readonly #options: OutboxPumpOptions;
+  readonly #busy = new Map<string, Promise<void>>();
+  /** The breaker: after a failure nothing is tried before this, however much is due. */
+  #pausedUntil = 0;
+  #failures = 0;
+  #closed = false;
+  #timer: NodeJS.Timeout | undefined;
+  #pass: Promise<void> | undefined;
+  #again = false;
+  #unlisten = (): void => undefined;
+
+  constructor(options: OutboxPumpOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { database, signals, engine } = this.#options;
+    await database.write(raiseAgain);
+    this.#unlisten = signals.outbox.listen(() => this.#wake());
+    engine.onReconnect(() => {
+      this.#pausedUntil = 0;
+      database.write(raiseAgain).then(() => this.#wake(), this.#report);
+    });
+    this.#wake();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#unlisten();
+    clearTimeout(this.#timer);
+    await this.#pass;
+    await Promise.allSettled(this.#busy.values());
+  }
+
+  #wake(): void {
+    if (this.#closed) return;
+    if (this.#pass) {
+      this.#again = true;
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#pass = this.#run()
+      .catch(this.#report)
+      .finally(() => {
+        this.#pass = undefined;
+        if (!this.#again) return;
+        this.#again = false;
+        this.#wake();
+      });
+  }
+
+  readonly #report = (err: unknown): void => {
+    if (this.#closed) return;
+    this.#options.logger.error({ err }, 'the outbox could not be read');
+    this.#sleep(idleMs);
+  };
+
+  #sleep(ms: number): void {
+    clearTimeout(this.#timer);
+    if (!this.#closed) this.#timer = setTimeout(() => this.#wake(), ms);
+  }
+
+  async #run(): Promise<void> {
+    const pausedMs = this.#pausedUntil - Date.now();
+    if (pausedMs > 0) {
+      this.#sleep(pausedMs);
+      return;
+    }
+    const due = await this.#options.database.read(() => dueRows(Date.now()));
+    for (const [runId, rows] of Map.groupBy(due, (row) => row.run_id)) {
+      if (this.#busy.size >= maxConcurrentRuns) break;
+      if (this.#busy.has(runId)) continue;
+      const done = this.#deliver(rows)
+        .catch(this.#report)
+        .finally(() => {
+          this.#busy.delete(runId);
+          this.#wake();
+        });
+      this.#busy.set(runId, done);
+    }
+    const next = await this.#options.database.read(() => nextDue(Date.now()));
+    this.#sleep(next === undefined ? idleMs : Math.min(Math.max(next - Date.now(), 1), idleMs));
+  }
+
+  /** Delivers the rows of one run, in order, up to the first that fails. */
+  async #deliver(rows: readonly Row[]): Promise<void> {
+    const { database, logger } = this.#options;
+    for (const row of rows) {
+      if (this.#closed) return;
+      try {
+        const state = await this.#hand(row);
+        this.#failures = 0;
+        if (state === 'later') {
+          await database.write(() => postpone(row, idleMs));
+          return;
+        }
+        await database.write(() => markRow(row, state));
+      } catch (err) {
+        if (this.#closed) return;
+        logger.warn({ err, runId: row.run_id, kind: row.kind }, 'the engine did not take a row of the outbox');
+        // A row the engine refuses for good must not stop all others; an engine that is away stops them all.
+        if (!isMeshError(err) || err.retryable) {
+          this.#pausedUntil = Date.now() + Math.min(firstBackoffMs * 2 ** this.#failures++, maxBackoffMs);
+        }
+        await database.write(() =>
+          postpone(row, Math.min(firstBackoffMs * 2 ** Math.min(row.tries, 10), maxBackoffMs)),
+        );
+        return;
+      }
+    }
+  }
+
+  async #hand(row: Row): Promise<'raised' | 'done' | 'later'> {
+    const { database, engine } = this.#options;
+    if (row.kind === 'purge') {
+      await engine.purge(row.run_id);
+      return 'done';
+    }
+    const owner = await database.read(() => loadRun(row.run_id));
+    if (!owner || isOver(owner)) return 'done';
+    if (row.kind === 'start') {
+      killPoint('run-started');
+      const envelope = await database.read(() => toEnvelope(owner));
+      await engine.startInstance(owner.run_id, owner.workflow, owner.version, envelope);
+      return 'done';
+    }
+    const payload: unknown = JSON.parse(row.payload);
+    const raised = await engine.raise(row.run_id, row.name, { n: row.event_no, token: owner.token, payload });
+    // Without an instance the sweep restarts the run; the event waits.
+    return raised === 'accepted' ? 'raised' : 'later';
+  }
+}
+
+/** A run that is started again is told only the events that come after its start. */
+function* toEnvelope(row: RunRow): Unit<Envelope> {
+  const earliest = yield* first(
+    query
+      .selectFrom('outbox')
+      .select((eb) => eb.fn.min('event_no').as('event_no'))
+      .where('run_id', '=', row.run_id)
+      .where('kind', '=', 'raise')
+      .where('state', '<>', 'done')
+      .compile(),
+  );
+  return {
+    $mesh: 1,
+    runId: row.run_id,
+    generation: 0,
+    token: row.token,
+    // Written by insertRun from a JSON value.
+    input: JSON.parse(row.input) as unknown,
+    seen: { below: earliest?.event_no ?? row.last_event + 1, above: [] },
+  };
+}
+
+/** Nobody knows what an engine that was away still has: what is not known to be consumed is raised again. */
+function* raiseAgain(): Unit<void> {
+  yield* run(
+    query
+      .updateTable('outbox')
+      .set({ state: 'pending', next_at: Date.now(), tries: 0 })
+      .where('state', '<>', 'done')
+      .compile(),
+  );
+}
+
+function* dueRows(now: number): Unit<readonly Row[]> {
+  return yield* all(
+    query
+      .selectFrom('outbox')
+      .selectAll()
+      .where('state', '=', 'pending')
+      .where('next_at', '<=', now)
+      .orderBy('outbox_id')
+      .limit(batch)
+      .compile(),
+  );
+}
+
+function* nextDue(now: number): Unit<number | undefined> {
+  const row = yield* first(
+    query
+      .selectFrom('outbox')
+      .select('next_at')
+      .where('state', '=', 'pending')
+      .where('next_at', '>', now)
+      .orderBy('next_at')
+      .limit(1)
+      .compile(),
+  );
+  return row?.next_at;
+}
+
+/** `done` counts: the workflow may have consumed an event before the engine's answer was noted. */
+function* markRow(row: Row, state: 'raised' | 'done'): Unit<void> {
+  yield* run(
+    query
+      .updateTable('outbox')
+      .set({ state })
+      .where('outbox_id', '=', row.outbox_id)
+      .where('state', '<>', 'done')
+      .compile(),
+  );
+}
+
+/** Moves everything of the run back, so that its order stays. */
+function* postpone(row: Row, delayMs: number): Unit<void> {
+  yield* run(
+    query
+      .updateTable('outbox')
+      .set((eb) => ({ next_at: Date.now() + delayMs, tries: eb('tries', '+', 1) }))
+      .where('run_id', '=', row.run_id)
+      .where('state', '=', 'pending')
+      .compile(),
+  );
+}

@@ -1,0 +1,87 @@
+import { TaskState } from '@a2a-js/sdk';
+import { dataPart, extensionUris, userMessage } from '@daca-mesh/protocol';
+import { run, type Unit } from '@daca-mesh/protocol/server';
+import type { z } from 'zod';
+import { query, type RunRow } from '../store/schema.ts';
+import type { ClaimOutcome, KitActivities } from '../workflow-kit/contract.ts';
+import type { UnitDeps } from './coordinator-deps.ts';
+import { insertRun, isOver, loadRun, newToken } from './run-rows.ts';
+
+/**
+ * The first thing every execution of an instance does: it shows its start token. A start that timed out may happen
+ * later, and the id of a finished run can be started again through the engine's own API, so an instance whose token
+ * does not fit, or whose run is over, stops without effect. An instance without a token was started through Dapr's API:
+ * where no run has its id, run and task are born here in one commit.
+ */
+
+type ClaimInput = Parameters<KitActivities['claim']>[0];
+
+/** The caller of runs that were started through the engine's own API. */
+export const engineCaller = 'dapr';
+
+// Instance ids are chosen freely there; ours end up in URLs and in the ids of questions.
+const usableId = /^[A-Za-z0-9_-]{1,50}$/;
+
+export function* claimRun(deps: UnitDeps, input: ClaimInput, schema: z.ZodType | undefined): Unit<ClaimOutcome> {
+  const row = yield* loadRun(input.instanceId);
+  if (!row) {
+    if (input.token !== undefined) return stop('there is no such run');
+    return yield* adoptInstance(deps, input, schema);
+  }
+  if (isOver(row)) return stop(`the run has ended: it is ${row.status}`);
+  // A repeated claim of an instance that brought its run along has no token to show.
+  const own = input.token === row.token || (input.token === undefined && row.caller === engineCaller);
+  if (!own || row.workflow !== input.workflow) return stop('another instance runs this run');
+  yield* run(
+    query
+      .updateTable('runs')
+      .set({ status: 'running', generation: input.generation, updated_at: Date.now() })
+      .where('run_id', '=', row.run_id)
+      .compile(),
+  );
+  if (row.status === 'pending' && row.open_questions === 0) {
+    yield* deps.core.append(row.run_id, { status: { state: TaskState.TASK_STATE_WORKING } });
+  }
+  return go(row);
+}
+
+function* adoptInstance(deps: UnitDeps, input: ClaimInput, schema: z.ZodType | undefined): Unit<ClaimOutcome> {
+  const runId = input.instanceId;
+  if (!usableId.test(runId)) return stop('the instance id must be 1 to 50 characters of A-Z, a-z, 0-9, _ and -');
+  if (!schema) return stop(`there is no workflow ${input.workflow}@${input.version}`);
+  const parsed = schema.safeParse(input.input);
+  if (!parsed.success) return stop(`the input does not fit the workflow: ${parsed.error.message}`);
+  yield* deps.core.create({
+    taskId: runId,
+    skillId: input.workflow,
+    message: userMessage({
+      messageId: `${runId}-start`,
+      parts: [dataPart(input.input)],
+      metadata: { [extensionUris.skill]: { id: input.workflow } },
+    }),
+    caller: engineCaller,
+  });
+  yield* insertRun(deps.signals, {
+    runId,
+    workflow: input.workflow,
+    version: input.version,
+    caller: engineCaller,
+    input: parsed.data,
+    status: 'running',
+    token: newToken(),
+  });
+  yield* deps.core.append(runId, { status: { state: TaskState.TASK_STATE_WORKING } });
+  const created = yield* loadRun(runId);
+  return created ? go(created) : stop('the run could not be created');
+}
+
+const stop = (reason: string): ClaimOutcome => ({ status: 'stop', reason });
+
+const go = (row: RunRow): ClaimOutcome => ({
+  status: 'go',
+  runId: row.run_id,
+  token: row.token,
+  // Written by insertRun from a JSON value.
+  input: JSON.parse(row.input) as unknown,
+  canceled: row.canceling !== 0,
+});

@@ -1,0 +1,140 @@
+import { TaskState } from '@a2a-js/sdk';
+import { artifact, dataPart, isMeshError, textPart } from '@daca-mesh/protocol';
+import { afterCommit, run, type TaskChange, type Unit } from '@daca-mesh/protocol/server';
+import { setDeadline } from '../deadlines/deadlines.ts';
+import { withdrawQuestions } from '../inbox/questions.ts';
+import { query, type RunRow, type TimelineType } from '../store/schema.ts';
+import { appendTimeline } from '../store/timeline.ts';
+import type { RunEnd } from '../workflow-kit/contract.ts';
+import { abandonCalls } from '../watcher/abandon-calls.ts';
+import type { UnitDeps } from './coordinator-deps.ts';
+import { isOver, loadRun } from './run-rows.ts';
+
+/** How long Dapr's own status API answers for a run that has ended. */
+export const purgeAfterMs = 24 * 60 * 60 * 1_000;
+
+const timelineTypes: Record<RunEnd['status'], TimelineType> = {
+  completed: 'run-completed',
+  failed: 'run-failed',
+  canceled: 'run-canceled',
+};
+
+/**
+ * Ends a run, once, in one commit: its row, its task (artifact, then terminal status), its timeline, and everything that
+ * was still open for it. Calls that are still out are given up; the watcher cancels them.
+ */
+export function* finishRun(deps: UnitDeps, runId: string, end: RunEnd): Unit<boolean> {
+  const row = yield* loadRun(runId);
+  if (!row || isOver(row)) return false;
+  const now = Date.now();
+  yield* run(
+    query
+      .updateTable('runs')
+      .set({
+        status: end.status,
+        output: end.status === 'completed' ? JSON.stringify(end.output ?? null) : null,
+        error: end.status === 'failed' ? JSON.stringify(failureOf(end)) : null,
+        finished_at: now,
+        updated_at: now,
+      })
+      .where('run_id', '=', runId)
+      .compile(),
+  );
+  yield* withdrawQuestions(deps, { runId, reason: 'the run has ended' });
+  yield* closeRows(runId);
+  yield* abandonCalls(deps, { runId, reason: 'the run has ended' });
+  yield* appendTimeline(deps.signals, runId, { type: timelineTypes[end.status], data: endData(end) });
+  yield* setDeadline(deps.signals, { kind: 'purge', ref: runId, run_id: runId, due_at: now + purgeAfterMs });
+  yield* appendEnd(deps, row, end);
+  return true;
+}
+
+function* closeRows(runId: string): Unit<void> {
+  yield* run(
+    query
+      .updateTable('waits')
+      .set({ status: 'withdrawn' })
+      .where('run_id', '=', runId)
+      .where('status', '=', 'open')
+      .compile(),
+  );
+  yield* run(query.deleteFrom('deadlines').where('run_id', '=', runId).where('kind', '=', 'wait').compile());
+  yield* run(
+    query
+      .updateTable('outbox')
+      .set({ state: 'done' })
+      .where('run_id', '=', runId)
+      .where('state', '<>', 'done')
+      .compile(),
+  );
+}
+
+function* appendEnd(deps: UnitDeps, row: RunRow, end: RunEnd): Unit<void> {
+  try {
+    yield* deps.core.append(row.run_id, taskChange(row, end));
+  } catch (error) {
+    // The task ended by other means (its retention, a repaired store); the run's own end counts all the same.
+    if (!isMeshError(error) || (error.code !== 'TASK_TERMINAL' && error.code !== 'TASK_NOT_FOUND')) throw error;
+  }
+  yield* afterCommit(() => deps.signals.calls.emit());
+}
+
+function taskChange(row: RunRow, end: RunEnd): TaskChange {
+  switch (end.status) {
+    case 'completed':
+      return {
+        artifact: {
+          artifact: artifact({
+            artifactId: `${row.run_id}-result`,
+            name: row.workflow,
+            parts: [dataPart(end.output ?? null), textPart(resultText(end.output))],
+          }),
+          lastChunk: true,
+        },
+        status: { state: TaskState.TASK_STATE_COMPLETED },
+      };
+    case 'failed':
+      return {
+        status: {
+          state: TaskState.TASK_STATE_FAILED,
+          parts: [textPart(end.failure.message), dataPart({ error: failureOf(end) })],
+        },
+      };
+    case 'canceled':
+      return {
+        status: {
+          state: TaskState.TASK_STATE_CANCELED,
+          parts: [textPart(end.reason ?? row.cancel_reason ?? 'the run was canceled')],
+        },
+      };
+    default:
+      return end satisfies never;
+  }
+}
+
+const failureOf = (end: RunEnd & { status: 'failed' }): Record<string, unknown> => ({
+  ...end.failure,
+  ...(end.undone.length > 0 ? { undone: end.undone } : {}),
+  ...(end.notUndone.length > 0 ? { notUndone: end.notUndone } : {}),
+});
+
+function endData(end: RunEnd): unknown {
+  switch (end.status) {
+    case 'completed':
+      return { output: end.output };
+    case 'failed':
+      return { error: failureOf(end) };
+    case 'canceled':
+      return { ...(end.reason === undefined ? {} : { reason: end.reason }), undone: end.undone };
+    default:
+      return end satisfies never;
+  }
+}
+
+/** An output's readable form: its own text, as the agents' skills do it, else its JSON. */
+function resultText(output: unknown): string {
+  if (typeof output === 'string') return output;
+  if (typeof output === 'object' && output !== null && 'text' in output && typeof output.text === 'string')
+    return output.text;
+  return JSON.stringify(output ?? null);
+}

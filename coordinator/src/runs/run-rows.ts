@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { MeshError } from '@daca-mesh/protocol';
+import { afterCommit, first, run, type Unit } from '@daca-mesh/protocol/server';
+import { query, type RunRow, type RunStatus } from '../store/schema.ts';
+import type { Signals } from '../store/signals.ts';
+import { appendTimeline } from '../store/timeline.ts';
+
+/** A fresh start token: an instance that holds another one must not act for the run. */
+export const newToken = (): string => randomUUID();
+
+const ends: ReadonlySet<RunRow['status']> = new Set(['completed', 'failed', 'canceled']);
+
+/** Whether a run has ended. */
+export const isOver = (row: Pick<RunRow, 'status'>): boolean => ends.has(row.status);
+
+/** A run's status as people see it: the stored one, refined by the flags. */
+export function runStatus(row: RunRow): RunStatus {
+  if (isOver(row) || row.status === 'stalled') return row.status;
+  if (row.canceling !== 0) return 'canceling';
+  if (row.suspended !== 0) return 'suspended';
+  return row.open_questions > 0 ? 'waiting' : row.status;
+}
+
+/** A run's row, if there is one. */
+export function* loadRun(runId: string): Unit<RunRow | undefined> {
+  return yield* first(query.selectFrom('runs').selectAll().where('run_id', '=', runId).compile());
+}
+
+/** A run's row. @throws MeshError `RUN_NOT_FOUND`. */
+export function* requireRun(runId: string): Unit<RunRow> {
+  const row = yield* loadRun(runId);
+  if (!row) throw new MeshError('RUN_NOT_FOUND', `there is no run ${runId}`);
+  return row;
+}
+
+/** The row of a run that has not ended. @throws MeshError `RUN_NOT_FOUND` or `RUN_FINISHED`. */
+export function* requireOpenRun(runId: string): Unit<RunRow> {
+  const row = yield* requireRun(runId);
+  if (isOver(row)) throw new MeshError('RUN_FINISHED', `the run ${runId} has ended: it is ${row.status}`);
+  return row;
+}
+
+/** What a run is born with. */
+export interface NewRun {
+  runId: string;
+  workflow: string;
+  version: number;
+  caller: string;
+  input: unknown;
+  /** `pending` until an instance claims it; a run that an instance brought along is `running`. */
+  status: 'pending' | 'running';
+  token: string;
+}
+
+/** Writes the row of a new run and the first entry of its timeline. */
+export function* insertRun(signals: Signals, fields: NewRun): Unit<void> {
+  const now = Date.now();
+  const row: RunRow = {
+    run_id: fields.runId,
+    workflow: fields.workflow,
+    version: fields.version,
+    status: fields.status,
+    generation: 0,
+    token: fields.token,
+    caller: fields.caller,
+    input: JSON.stringify(fields.input ?? null),
+    output: null,
+    error: null,
+    progress: null,
+    suspended: 0,
+    canceling: 0,
+    cancel_reason: null,
+    open_questions: 0,
+    last_event: 0,
+    last_seq: 0,
+    created_at: now,
+    updated_at: now,
+    finished_at: null,
+  };
+  yield* run(query.insertInto('runs').values(row).compile());
+  const data = { workflow: fields.workflow, version: fields.version, caller: fields.caller };
+  yield* appendTimeline(signals, fields.runId, { type: 'run-started', data });
+}
+
+/** Puts the start of a run's instance into the outbox. The pump takes token and input from the row. */
+export function* requestStart(signals: Signals, runId: string): Unit<void> {
+  yield* run(
+    query
+      .insertInto('outbox')
+      .values({
+        run_id: runId,
+        kind: 'start',
+        event_no: 0,
+        name: '',
+        payload: 'null',
+        state: 'pending',
+        tries: 0,
+        next_at: Date.now(),
+      })
+      .compile(),
+  );
+  yield* afterCommit(() => signals.outbox.emit());
+}

@@ -1,0 +1,202 @@
+import { all, run, type Unit } from '@daca-mesh/protocol/server';
+import type { Logger } from 'pino';
+import type { InstanceStatus, RunEngine } from '../outbox/run-engine.ts';
+import { query, type RunRow } from '../store/schema.ts';
+import type { RunEnd } from '../workflow-kit/contract.ts';
+import type { StoreDeps } from './coordinator-deps.ts';
+import { finishRun } from './finish-run.ts';
+import { isOver, loadRun, newToken, requestStart } from './run-rows.ts';
+
+/**
+ * Compares the open runs with the engine, at the start and from time to time. A run without an instance is started
+ * again, with a fresh token; its steps find their outcomes in the rows. A run whose instance ended without saying how
+ * is ended visibly.
+ */
+
+export interface SweepOptions extends StoreDeps {
+  engine: RunEngine;
+  logger: Logger;
+  /** 30 s by default. */
+  intervalMs?: number;
+}
+
+export interface Sweep {
+  start(): void;
+  /** Compares once, now. */
+  pass(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const pageSize = 200;
+const concurrency = 16;
+
+export function createSweep(options: SweepOptions): Sweep {
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+  const closing = new AbortController();
+
+  const pass = async (): Promise<void> => {
+    for (let after = ''; !closing.signal.aborted && options.engine.ready();) {
+      const page = await options.database.read(() => openRuns(after));
+      const queue = page.values();
+      await Promise.all(
+        Array.from({ length: concurrency }, async () => {
+          for (const row of queue) if (!closing.signal.aborted) await compare(options, row);
+        }),
+      );
+      const last = page.at(-1);
+      if (!last || page.length < pageSize) return;
+      after = last.run_id;
+    }
+  };
+  const guarded = (): Promise<void> => {
+    running ??= pass()
+      .catch((err: unknown) => {
+        if (!closing.signal.aborted) options.logger.warn({ err }, 'the runs could not be compared with the engine');
+      })
+      .finally(() => (running = undefined));
+    return running;
+  };
+  return {
+    pass: guarded,
+    start: () => {
+      options.engine.onReconnect(() => void guarded());
+      timer = setInterval(() => void guarded(), options.intervalMs ?? 30_000);
+      void guarded();
+    },
+    close: async () => {
+      closing.abort();
+      clearInterval(timer);
+      await running;
+    },
+  };
+}
+
+async function compare(options: SweepOptions, row: RunRow): Promise<void> {
+  const { engine, database, logger } = options;
+  try {
+    const status = await engine.status(row.run_id);
+    const what = verdictOn(row, status);
+    if (what === 'restart' && status !== 'missing') await engine.purge(row.run_id);
+    if (what === 'fine') return;
+    logger.warn({ runId: row.run_id, instance: status, verdict: what }, 'a run does not agree with its instance');
+    await database.write(() => settle(options, row, status, what));
+  } catch (err) {
+    logger.warn({ err, runId: row.run_id }, 'a run could not be compared with the engine');
+  }
+}
+
+type Verdict = 'fine' | 'restart' | 'fail' | 'cancel' | 'stalled';
+
+function verdictOn(row: RunRow, status: InstanceStatus): Verdict {
+  switch (status) {
+    case 'missing':
+      return 'restart';
+    case 'completed':
+    case 'failed':
+    case 'terminated':
+      // Never claimed: what ended was an instance with an old token.
+      if (row.status === 'pending') return 'restart';
+      return status === 'terminated' ? 'cancel' : 'fail';
+    case 'stalled':
+      return row.status === 'stalled' ? 'fine' : 'stalled';
+    case 'pending':
+    case 'running':
+    case 'suspended':
+      return 'fine';
+    default:
+      return status satisfies never;
+  }
+}
+
+/** Acts on a verdict, if the run is still as it was when the engine was asked. */
+function* settle(options: SweepOptions, seen: RunRow, status: InstanceStatus, verdict: Verdict): Unit<void> {
+  const row = yield* loadRun(seen.run_id);
+  if (!row || isOver(row) || row.token !== seen.token || row.status !== seen.status) return;
+  switch (verdict) {
+    case 'fine':
+      return;
+    case 'restart':
+      if (yield* isStarting(row.run_id)) return;
+      yield* restart(options, row.run_id);
+      return;
+    case 'fail':
+    case 'cancel':
+      yield* finishRun(options, row.run_id, endOf(row, status));
+      return;
+    case 'stalled':
+      yield* markStalled(row.run_id);
+      return;
+    default:
+      verdict satisfies never;
+  }
+}
+
+const endOf = (row: RunRow, status: InstanceStatus): RunEnd =>
+  status === 'terminated'
+    ? { status: 'canceled', reason: 'the instance was terminated through the engine', undone: [] }
+    : {
+        status: 'failed',
+        failure: {
+          code: 'INTERNAL',
+          message: `the instance of ${row.workflow} ended (${status}) without finishing the run`,
+          retryable: false,
+        },
+        undone: [],
+        notUndone: [],
+      };
+
+function* restart({ signals }: SweepOptions, runId: string): Unit<void> {
+  yield* run(
+    query.updateTable('runs').set({ token: newToken(), status: 'pending' }).where('run_id', '=', runId).compile(),
+  );
+  // What was told to the instance that is gone, the new one reads from the rows when it takes its steps again.
+  yield* run(
+    query
+      .updateTable('outbox')
+      .set({ state: 'done' })
+      .where('run_id', '=', runId)
+      .where('kind', '=', 'raise')
+      .compile(),
+  );
+  yield* requestStart(signals, runId);
+}
+
+/** Shows that a run needs an operator, or a process with the right code. */
+export function* markStalled(runId: string): Unit<void> {
+  yield* run(
+    query
+      .updateTable('runs')
+      .set({ status: 'stalled', updated_at: Date.now() })
+      .where('run_id', '=', runId)
+      .where('status', 'in', ['pending', 'running'])
+      .compile(),
+  );
+}
+
+function* isStarting(runId: string): Unit<boolean> {
+  const rows = yield* all(
+    query
+      .selectFrom('outbox')
+      .select('outbox_id')
+      .where('run_id', '=', runId)
+      .where('kind', '=', 'start')
+      .where('state', '<>', 'done')
+      .limit(1)
+      .compile(),
+  );
+  return rows.length > 0;
+}
+
+function* openRuns(after: string): Unit<readonly RunRow[]> {
+  return yield* all(
+    query
+      .selectFrom('runs')
+      .selectAll()
+      .where('status', 'in', ['pending', 'running', 'stalled'])
+      .where('run_id', '>', after)
+      .orderBy('run_id')
+      .limit(pageSize)
+      .compile(),
+  );
+}

@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import type { AgentCard } from '@a2a-js/sdk';
+import { loadCard } from '@daca-mesh/agent-cards';
+import { createAgentServer, type RunningServer, serverSettings } from '@daca-mesh/protocol/server';
+import { type Sidecar, startSidecar } from '@daca-mesh/sidecar';
+import type { Logger } from 'pino';
+import type { Config } from './config.ts';
+import { type Coordinator, createCoordinator } from './coordinator.ts';
+import { createEngine } from './engine/engine.ts';
+import { createRoutes } from './http/api.ts';
+import { createRouter, reportProblem } from './http/router.ts';
+import { RunFeed } from './http/run-feed.ts';
+import { loadRun } from './runs/run-rows.ts';
+import type { WorkflowDefinition } from './workflow-kit/workflow.ts';
+import { workflows as shippedWorkflows } from './workflows/index.ts';
+
+/** What a coordinator offers: its workflows, and the card that says so. */
+export interface Offer {
+  workflows: readonly WorkflowDefinition[];
+  card: AgentCard;
+}
+
+/** A listening coordinator. */
+export interface CoordinatorServer extends RunningServer, AsyncDisposable {
+  readonly failed: Promise<Error>;
+}
+
+/**
+ * Starts the coordinator: engine, runs, A2A interface and HTTP API in one process. What an earlier process left behind
+ * goes on from its rows.
+ */
+export async function createServer(config: Config, logger: Logger, offer?: Offer): Promise<CoordinatorServer> {
+  const { workflows, card } = offer ?? { workflows: shippedWorkflows, card: loadCard('coordinator') };
+  await using cleanup = new AsyncDisposableStack();
+  const engineFailed = Promise.withResolvers<Error>();
+  const address = config.daprEndpoint ?? cleanup.use(await startEngine(config, logger, engineFailed.resolve)).address;
+  const coordinator = createCoordinator({
+    database: { path: join(config.dataPath, 'coordinator.db'), durability: config.durability },
+    workflows,
+    peers: config.peers,
+    token: config.token,
+    logger,
+    createEngine: (activities) => createEngine({ address, workflows, activities, logger }),
+  });
+  cleanup.defer(() => coordinator.close());
+  const closing = new AbortController();
+  const server = await createAgentServer({
+    ...serverSettings(config),
+    card,
+    skills: coordinator.skills,
+    logger,
+    database: coordinator.database,
+    // Whoever follows the task of a run wants to see its calls at once.
+    onFollow: (taskId) => coordinator.signals.followers.follow(taskId),
+    ready: () => isReady(coordinator),
+    routes: ({ core, caller }) => {
+      const routes = createRoutes(
+        { ...coordinator, core, workflows, feed: new RunFeed(coordinator) },
+        {
+          title: card.name,
+          version: card.version,
+          description: card.description,
+          secured: config.token !== undefined,
+        },
+      );
+      return createRouter(routes, { caller, signal: closing.signal });
+    },
+    answerErrors: reportProblem(logger),
+  });
+  cleanup.use(server);
+  // Streams and long polls end first: the server waits for open connections.
+  cleanup.defer(() => closing.abort());
+  await coordinator.start(server.core);
+
+  const running = cleanup.move();
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => (closed ??= running.disposeAsync());
+  return {
+    url: server.url,
+    failed: Promise.race([server.failed, engineFailed.promise]),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+const startEngine = (config: Config, logger: Logger, onFailure: (error: Error) => void): Promise<Sidecar> =>
+  startSidecar({
+    path: join(config.dataPath, 'engine.db'),
+    durability: config.durability,
+    logger: logger.child({ part: 'sidecar' }),
+    onFailure,
+  });
+
+/** Asks what it tells: the engine is connected, and the database answers. */
+async function isReady({ ready, database }: Coordinator): Promise<boolean> {
+  if (!ready()) return false;
+  try {
+    await database.read(() => loadRun('none'));
+    return true;
+  } catch {
+    // A database that failed has reported it; here it only counts that nothing can be stored.
+    return false;
+  }
+}

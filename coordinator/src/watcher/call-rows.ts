@@ -1,0 +1,222 @@
+import { MeshError } from '@daca-mesh/protocol';
+import { afterCommit, first, killPoint, run, type Unit } from '@daca-mesh/protocol/server';
+import { clearDeadline } from '../deadlines/deadlines.ts';
+import { withdrawQuestions } from '../inbox/questions.ts';
+import { raiseEvent } from '../outbox/raise.ts';
+import type { UnitDeps } from '../runs/coordinator-deps.ts';
+import { type CallRow, type DeadlineRow, query } from '../store/schema.ts';
+import { appendTimeline, type NewTimelineEntry } from '../store/timeline.ts';
+import { type CallOutcome, type CallRequest, eventNames, type Failure } from '../workflow-kit/contract.ts';
+
+/**
+ * The row of a call. While it is not settled it is somebody's to move on: the `send` activity's, then the watcher's.
+ * Every outcome is one compare-and-set on `state <> 'settled'` in the commit that also writes the timeline and the event
+ * for the workflow.
+ */
+
+/** Which attempt of which call. */
+export interface CallKey {
+  callId: string;
+  attempt: number;
+}
+
+/** The message as it is sent, the same each time. */
+export interface FrozenRequest {
+  skill?: string;
+  input: unknown;
+  messageId: string;
+  contextId: string;
+  effectKey: string;
+  chain: Record<string, unknown>;
+  lingerMs: number;
+}
+
+/** How a call is to be handled, beside the request itself. */
+export interface CallOptions extends Pick<
+  CallRequest,
+  'target' | 'timeoutMs' | 'noProgressMs' | 'questionPolicy' | 'repeatable' | 'onUnknown' | 'compensating'
+> {
+  /** Whether the chosen peer recognizes a repeated message. */
+  idempotent?: boolean;
+  /** What is left of the time limit while it stands still: a question is open, or the run is suspended. */
+  remainingMs?: number;
+}
+
+/** Reasons a call is no longer wanted, as `CallRow.abandoned` holds them. */
+export const abandonedFor = { nothing: 0, givenUp: 1, timeLimit: 2, silence: 3 } as const;
+
+/** When a row is due that waits for something else than time. */
+export const never = Number.MAX_SAFE_INTEGER;
+
+export const keyOf = (row: CallRow): CallKey => ({ callId: row.call_id, attempt: row.attempt });
+
+/** A call's key as text: reference of its deadlines, and of what runs for it in this process. */
+export const callRef = ({ callId, attempt }: CallKey): string => `${callId}:${attempt}`;
+
+/** The key in a reference made by {@link callRef}. */
+export function parseCallRef(ref: string): CallKey {
+  const at = ref.lastIndexOf(':');
+  return { callId: ref.slice(0, at), attempt: Number(ref.slice(at + 1)) };
+}
+
+// Both are written below this folder only, from exactly these types.
+export const optionsOf = (row: CallRow): CallOptions => JSON.parse(row.options) as CallOptions;
+export const requestOf = (row: CallRow): FrozenRequest => JSON.parse(row.request) as FrozenRequest;
+
+/** The outcome of a settled call. */
+export function outcomeOf(row: CallRow): CallOutcome {
+  if (row.outcome === null)
+    throw new MeshError('INTERNAL', `the call ${callRef(keyOf(row))} is settled without outcome`);
+  // Written by settleCall from this type.
+  return JSON.parse(row.outcome) as CallOutcome;
+}
+
+export function* loadCall({ callId, attempt }: CallKey): Unit<CallRow | undefined> {
+  return yield* first(
+    query.selectFrom('calls').selectAll().where('call_id', '=', callId).where('attempt', '=', attempt).compile(),
+  );
+}
+
+/** Changes a call that is not settled. @returns the row as it now stands, or undefined if it is settled. */
+export function* updateCall(key: CallKey, changes: Partial<CallRow>): Unit<CallRow | undefined> {
+  return yield* first(
+    query
+      .updateTable('calls')
+      .set(changes)
+      .where('call_id', '=', key.callId)
+      .where('attempt', '=', key.attempt)
+      .where('state', '<>', 'settled')
+      .returningAll()
+      .compile(),
+  );
+}
+
+/**
+ * Leaves a call open for now: stores what changed, and makes sure its time limits stand. A call settled by its first
+ * reply never gets here, and so costs no deadline rows.
+ */
+export function* keepCall(deps: UnitDeps, key: CallKey, changes: Partial<CallRow>): Unit<CallRow | undefined> {
+  const row = yield* updateCall(key, changes);
+  if (!row) return undefined;
+  const options = optionsOf(row);
+  if (options.remainingMs === undefined) {
+    yield* ensureDeadline(deps, row, 'call-limit', row.created_at + options.timeoutMs);
+    yield* ensureDeadline(deps, row, 'call-silence', row.progressed_at + options.noProgressMs);
+  }
+  yield* afterCommit(() => deps.signals.calls.emit());
+  return row;
+}
+
+/** Stops the clock of a call: who it waits for now is a person, or an operator. */
+export function* pauseLimits(row: CallRow): Unit<void> {
+  const options = optionsOf(row);
+  if (options.remainingMs !== undefined) return;
+  const ref = callRef(keyOf(row));
+  const limit = yield* first(
+    query.selectFrom('deadlines').select('due_at').where('kind', '=', 'call-limit').where('ref', '=', ref).compile(),
+  );
+  const dueAt = limit?.due_at ?? row.created_at + options.timeoutMs;
+  yield* updateCall(keyOf(row), {
+    options: JSON.stringify({ ...options, remainingMs: Math.max(dueAt - Date.now(), 0) } satisfies CallOptions),
+  });
+  yield* clearLimits(keyOf(row));
+}
+
+/** Starts the clock again, with what was left. */
+export function* resumeLimits(deps: UnitDeps, row: CallRow): Unit<void> {
+  const { remainingMs, ...options } = optionsOf(row);
+  if (remainingMs === undefined) return;
+  yield* updateCall(keyOf(row), { options: JSON.stringify(options), progressed_at: Date.now() });
+  yield* ensureDeadline(deps, row, 'call-limit', Date.now() + remainingMs);
+  yield* ensureDeadline(deps, row, 'call-silence', Date.now() + options.noProgressMs);
+}
+
+function* clearLimits(key: CallKey): Unit<void> {
+  yield* clearDeadline('call-limit', callRef(key));
+  yield* clearDeadline('call-silence', callRef(key));
+}
+
+function* ensureDeadline(deps: UnitDeps, row: CallRow, kind: DeadlineRow['kind'], dueAt: number): Unit<void> {
+  const inserted = yield* run(
+    query
+      .insertInto('deadlines')
+      .values({ kind, ref: callRef(keyOf(row)), run_id: row.run_id, due_at: dueAt })
+      .onConflict((conflict) => conflict.columns(['kind', 'ref']).doNothing())
+      .compile(),
+  );
+  if (inserted > 0) yield* afterCommit(() => deps.signals.deadlines.emit());
+}
+
+/**
+ * Settles a call, once: the first outcome counts.
+ * @param options.raise Whether the workflow hears of it by an event; `send` returns what it settles itself.
+ * @returns the outcome that counts, which may be an earlier one.
+ */
+export function* settleCall(
+  deps: UnitDeps,
+  row: CallRow,
+  outcome: CallOutcome,
+  options: { raise: boolean },
+): Unit<CallOutcome> {
+  const key = keyOf(row);
+  const settled = yield* updateCall(key, {
+    state: 'settled',
+    outcome: JSON.stringify(outcome),
+    settled_at: Date.now(),
+    ...('taskId' in outcome && outcome.taskId !== undefined ? { task_id: outcome.taskId } : {}),
+  });
+  if (!settled) {
+    const earlier = yield* loadCall(key);
+    return earlier ? outcomeOf(earlier) : outcome;
+  }
+  yield* clearLimits(key);
+  yield* withdrawCallQuestions(deps, settled);
+  yield* appendTimeline(deps.signals, row.run_id, timelineEntry(settled, outcome));
+  if (options.raise) yield* raiseEvent(deps.signals, row.run_id, eventNames.call(row.call_id, row.attempt), outcome);
+  yield* afterCommit(() => killPoint('call-settled'));
+  return outcome;
+}
+
+/** The failure of a call that was given up before anybody got it. */
+export const neverSent = (reason: string): Failure => ({
+  code: 'CANCELED',
+  message: reason,
+  retryable: false,
+  details: { sent: false },
+});
+
+function* withdrawCallQuestions(deps: UnitDeps, row: CallRow): Unit<void> {
+  const open = yield* first(
+    query
+      .selectFrom('questions')
+      .select('question_id')
+      .where('run_id', '=', row.run_id)
+      .where('status', '=', 'open')
+      .where('call_id', '=', row.call_id)
+      .where('attempt', '=', row.attempt)
+      .compile(),
+  );
+  if (!open) return;
+  const reason = 'the call it came from has ended';
+  yield* withdrawQuestions(deps, { runId: row.run_id, questionIds: [open.question_id], reason });
+}
+
+/** What every timeline entry of a call says about it. */
+export const callFields = (row: CallRow): Omit<NewTimelineEntry, 'type'> => ({
+  callId: row.call_id,
+  attempt: row.attempt,
+  ...(row.agent === null ? {} : { agent: row.agent }),
+  ...(row.task_id === null || row.task_id === '' ? {} : { taskId: row.task_id }),
+});
+
+function timelineEntry(row: CallRow, outcome: CallOutcome): NewTimelineEntry {
+  const about = callFields(row);
+  const data = { ...(row.skill === null ? {} : { skill: row.skill }), durationMs: Date.now() - row.created_at };
+  if (outcome.status === 'completed') return { type: 'call-completed', ...about, data };
+  const failure = outcome.status === 'question' ? undefined : outcome.failure;
+  return {
+    type: outcome.status === 'canceled' ? 'call-canceled' : 'call-failed',
+    ...about,
+    data: { ...data, outcome: outcome.status, ...(failure ? { failure } : {}) },
+  };
+}

@@ -1,0 +1,58 @@
+import { digest, isMeshError } from '@daca-mesh/protocol';
+import type { ActivityScope, Failure, KitActivities } from './contract.ts';
+
+export type ActivityName = keyof KitActivities;
+
+/** What an activity takes besides its scope. */
+export type ActivityInput<N extends ActivityName> = N extends 'claim'
+  ? Parameters<KitActivities['claim']>[0]
+  : Omit<Parameters<KitActivities[N]>[0], keyof ActivityScope>;
+
+/** What an activity gives. */
+export type ActivityOutput<N extends ActivityName> = Awaited<ReturnType<KitActivities[N]>>;
+
+/** An activity's input as it travels: always an object, since the SDK loses falsy values. */
+export interface ActivityMessage {
+  /** The branch path and step it belongs to. */
+  key: string;
+  /** Absent for the claim. */
+  scope?: ActivityScope;
+  input: object;
+}
+
+/**
+ * An activity's result as it travels and is recorded. It says which request it answers: the engine compares only kind
+ * and name when it replays, so that a changed workflow could be given the result of another step. A failure is data,
+ * because the SDK keeps nothing of an error but its message.
+ */
+export type ActivityReply = { key: string; digest: string } & ({ output: object } | { error: Failure });
+
+/** The registered name of an activity. */
+export const activityNameOf = (name: ActivityName): string => `mesh.${name}`;
+
+/** What the reply to a request is recognized by. */
+export const requestDigest = (name: ActivityName, input: object): string => digest([name, input]);
+
+/** Executes an activity for the engine. Never rejects. */
+export async function answerActivity(
+  activities: KitActivities,
+  name: ActivityName,
+  { key, scope, input }: ActivityMessage,
+  onError: (error: unknown) => void,
+): Promise<ActivityReply> {
+  const recorded = { key, digest: requestDigest(name, input) };
+  // The kit sends each activity the input of its own type; name and input travel together.
+  const activity = activities[name].bind(activities) as (input: object) => Promise<object>;
+  try {
+    return { ...recorded, output: await activity({ ...scope, ...input }) };
+  } catch (error) {
+    onError(error);
+    return { ...recorded, error: activityFailure(error) };
+  }
+}
+
+function activityFailure(error: unknown): Failure {
+  if (!isMeshError(error)) return { code: 'INTERNAL', message: 'an activity failed unexpectedly', retryable: true };
+  const { code, message, retryable, details } = error;
+  return { code, message, retryable, ...(details === undefined ? {} : { details }) };
+}

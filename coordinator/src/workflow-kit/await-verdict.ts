@@ -1,0 +1,28 @@
+import { invoke } from './invoke.ts';
+import { type Step, untilAny } from './orchestration.ts';
+import type { Run } from './run.ts';
+
+/**
+ * Waits for the verdict of a row. A user-named event that Dapr's own API raised straight to the instance carries no
+ * number of ours: it is only a proposal. It goes to the rows, which judge it like any other, and the run goes on with
+ * their verdict.
+ */
+export async function* awaitVerdict(
+  run: Run,
+  verdictName: string,
+  userEvent: string | undefined,
+  path: string,
+): Step<unknown> {
+  for (let proposals = 0; ;) {
+    const verdict = run.events.take(verdictName);
+    if (verdict) return verdict.payload;
+    const raised = userEvent === undefined ? undefined : run.events.takeRaw(userEvent);
+    if (raised) {
+      const proposal = { event: userEvent ?? '', payload: raised.payload ?? null };
+      yield* invoke(run, 'propose', `${path}.propose-${proposals++}`, proposal);
+    } else {
+      const names = userEvent === undefined ? [verdictName] : [verdictName, userEvent];
+      yield* untilAny(names.map((name) => run.events.waiter(name)));
+    }
+  }
+}

@@ -1,0 +1,191 @@
+import type { Answer, AnswerAction, EscalationStep } from '@daca-mesh/protocol';
+
+/**
+ * The contract between workflow code (deterministic, replayed) and the coordinator's activities (all I/O). Workflows
+ * reach the world only through these activities; the world reaches a run only through the events listed here. All
+ * values are JSON. Every activity is idempotent: the engine may run it again after a crash.
+ */
+
+/** What the engine's instance is started with. */
+export interface Envelope {
+  /** Marks an input written by the kit; an input without it was given to Dapr's own API. */
+  $mesh: 1;
+  runId: string;
+  /** 0 for the first execution, +1 for each continue-as-new. */
+  generation: number;
+  /** The start token of the run row; a claim with another token stops without effect. */
+  token: string;
+  input: unknown;
+  seen: SeenEvents;
+}
+
+/** Which numbered events of the run were seen: all below `below`, and the few of `above`. */
+export interface SeenEvents {
+  below: number;
+  above: number[];
+}
+
+/** What every activity input carries: who asks, and which events it has consumed so far. */
+export interface ActivityScope {
+  runId: string;
+  generation: number;
+  seen: SeenEvents;
+}
+
+/** Failure of a call, a run or an activity, as data. */
+export interface Failure {
+  code: string;
+  message: string;
+  retryable: boolean;
+  details?: Record<string, unknown>;
+}
+
+/** What happens to an agent's own question: to a person's inbox, or to the workflow. */
+export type QuestionPolicy = 'ask-human' | 'workflow';
+
+/** One attempt of one call, as the workflow wants it made. */
+export interface CallRequest {
+  /** Stable over attempts: `<runId>-c<12 hex>`, made from run, generation and branch path. */
+  callId: string;
+  /** 1 for the first. A new attempt exists only where the one before is known unsent, failed or cancelled. */
+  attempt: number;
+  /** A hash of (run, generation, path, attempt). */
+  messageId: string;
+  /** The same without the attempt. */
+  effectKey: string;
+  /** Branch path of the call, for people: `0`, `1/2`, `undo/0`. */
+  path: string;
+  target: { skill: string } | { agent: string; skill?: string };
+  input: unknown;
+  /** Time limit of this attempt from the moment its row is written; the store's clock decides. */
+  timeoutMs: number;
+  /** Longest silence of the peer before the call counts as timed out. */
+  noProgressMs: number;
+  questionPolicy: QuestionPolicy;
+  /** Whether the skill may run twice without harm. */
+  repeatable: boolean;
+  onUnknown: 'ask-human' | 'resend' | 'fail';
+  /** Calls made to undo earlier ones go out also while the run is canceling. */
+  compensating: boolean;
+}
+
+/** How a call ended. Payload of the event `call:<callId>:<attempt>`, or what `send` returns when it was that fast. */
+export type CallOutcome =
+  | { status: 'completed'; output: unknown; agent: string; taskId: string }
+  | { status: 'failed' | 'rejected' | 'canceled' | 'timed-out'; failure: Failure; agent?: string; taskId?: string }
+  /** The agent asks and the policy is `workflow`: answer by `answerCall`, then wait for the same event again. */
+  | { status: 'question'; question: AskedQuestion; agent: string; taskId: string };
+
+/** A question as the workflow sees it. */
+export interface AskedQuestion {
+  id: string;
+  prompt: string;
+  schema?: Record<string, unknown>;
+  actions: AnswerAction[];
+  arguments?: unknown;
+}
+
+/** A question a workflow asks. */
+export interface QuestionRequest {
+  /** `<runId>-q<12 hex>`. */
+  questionId: string;
+  path: string;
+  prompt: string;
+  schema?: Record<string, unknown>;
+  actions: AnswerAction[];
+  arguments?: unknown;
+  assignee?: string;
+  /** Milliseconds until `onDeadline` happens; absent = waits as long as it takes. */
+  timeoutMs?: number;
+  /** The answer taken at the deadline; absent = the outcome is `expired`. */
+  onDeadline?: Answer;
+  escalation?: EscalationStep[];
+  /** A user-named event that answers it too: its payload is the value of an `answer`. */
+  event?: string;
+}
+
+/** Payload of the event `answer:<questionId>`: the row's verdict. */
+export type QuestionOutcome =
+  | { status: 'answered'; answer: Answer; by: string }
+  | { status: 'expired'; answer?: Answer }
+  | { status: 'withdrawn' };
+
+/** A wait for a user-named event. */
+export interface WaitRequest {
+  /** `<runId>-w<12 hex>`. */
+  waitId: string;
+  /** Compared in lower case. */
+  event: string;
+  timeoutMs?: number;
+}
+
+/** Payload of the event `wait:<waitId>`. */
+export type WaitOutcome = { status: 'received'; payload: unknown } | { status: 'timed-out' };
+
+/** What the first activity of every execution answers. `stop`: this instance must end without effect. */
+export type ClaimOutcome =
+  | { status: 'go'; runId: string; token: string; input: unknown; canceled: boolean }
+  | { status: 'stop'; reason: string };
+
+/** How a run ends. */
+export type RunEnd =
+  | { status: 'completed'; output: unknown }
+  | { status: 'failed'; failure: Failure; undone: string[]; notUndone: string[] }
+  | { status: 'canceled'; reason?: string; undone: string[] };
+
+/**
+ * The kit's activities, registered with the engine as `mesh.<name>`. `open` means: the outcome comes by event. Inputs
+ * and outputs are objects, since falsy values do not survive the SDK.
+ */
+export interface KitActivities {
+  claim(input: {
+    instanceId: string;
+    workflow: string;
+    version: number;
+    generation: number;
+    /** Absent for an instance started through Dapr's API: `input` is then the raw input, validated by the claim. */
+    token?: string;
+    input?: unknown;
+  }): Promise<ClaimOutcome>;
+  send(input: ActivityScope & { call: CallRequest }): Promise<{ status: 'open' } | CallOutcome>;
+  /** Answers an agent's question on the workflow's behalf (policy `workflow`). */
+  answerCall(input: ActivityScope & { callId: string; attempt: number; answer: Answer }): Promise<{ status: 'ok' }>;
+  /** Gives up a call: never sent if it was not, else cancelled; its event still comes, with what really happened. */
+  abandon(
+    input: ActivityScope & { calls: { callId: string; attempt: number }[]; reason: string },
+  ): Promise<{ status: 'ok' }>;
+  ask(input: ActivityScope & { question: QuestionRequest }): Promise<{ status: 'open' } | QuestionOutcome>;
+  withdraw(input: ActivityScope & { questionIds: string[]; waitIds: string[] }): Promise<{ status: 'ok' }>;
+  wait(input: ActivityScope & { wait: WaitRequest }): Promise<{ status: 'open' } | WaitOutcome>;
+  /** An event that arrived by Dapr's own raise, without our id: judged by the rows like any other. */
+  propose(input: ActivityScope & { event: string; payload: unknown }): Promise<{ status: 'ok' }>;
+  progress(input: ActivityScope & { message: string; percent?: number }): Promise<{ status: 'ok' }>;
+  note(
+    input: ActivityScope & {
+      entry: { type: 'retry-scheduled' | 'compensation-started' | 'compensation-completed' | 'waiting'; data: unknown };
+    },
+  ): Promise<{ status: 'ok' }>;
+  /** A local activity registered by name (own I/O of the coordinator). */
+  local(input: ActivityScope & { name: string; key: string; input: unknown }): Promise<{ output: unknown }>;
+  /** The last one: artifact, terminal status, closed calls and withdrawn questions in one commit. */
+  finish(input: ActivityScope & { end: RunEnd }): Promise<{ status: 'ok' }>;
+}
+
+/** Every event raised to an instance: numbered per run so that a repeated one is recognized. */
+export interface RaisedEvent {
+  /** The event's number within the run, from 1. */
+  n: number;
+  token: string;
+  payload: unknown;
+}
+
+/** Names of the events of the kit. They are refused at the edges when a user sends them. */
+export const eventNames = {
+  call: (callId: string, attempt: number) => `call:${callId}:${attempt}`,
+  answer: (questionId: string) => `answer:${questionId}`,
+  wait: (waitId: string) => `wait:${waitId}`,
+  cancel: 'cancel',
+} as const;
+
+/** Whether an event name belongs to the kit. */
+export const isKitEvent = (name: string): boolean => /^(?:call:|answer:|wait:|cancel$)/i.test(name);

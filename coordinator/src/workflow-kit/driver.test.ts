@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import type { Mesh } from './mesh.ts';
+import type { Step } from './orchestration.ts';
+import { completed } from './testing/scripted-activities.ts';
+import { runId, startRun } from './testing/start-run.ts';
+import { defineWorkflow } from './workflow.ts';
+
+const workflow = (run: (mesh: Mesh) => Step<unknown>, schemas: { input?: z.ZodType; output?: z.ZodType } = {}) =>
+  defineWorkflow({
+    name: 'steps',
+    version: 1,
+    description: 'steps',
+    input: schemas.input ?? z.unknown(),
+    output: schemas.output ?? z.unknown(),
+    async *run(mesh) {
+      return { result: yield* run(mesh) };
+    },
+  });
+
+describe('a run', () => {
+  it('sleeps on the time of the engine', async () => {
+    const times: string[] = [];
+    const sleeping = workflow(async function* (mesh) {
+      const before = mesh.now();
+      yield* mesh.sleep('2h');
+      times.push(mesh.uuid());
+      return mesh.now().getTime() - before.getTime();
+    });
+    const { engine, activities } = startRun(sleeping, {});
+    await engine.settle();
+    expect(activities.end).toEqual({ status: 'completed', output: { result: 7_200_000 } });
+    expect(times.length).toBeGreaterThan(1);
+    expect(new Set(times).size).toBe(1);
+    expect(times[0]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  });
+
+  it('refuses input that does not fit before anything is done', async () => {
+    const strict = workflow(() => expect.unreachable(), { input: z.strictObject({ text: z.string() }) });
+    const { engine, activities } = startRun(strict, { text: 1 });
+    await engine.settle();
+    expect(activities.end).toMatchObject({ status: 'failed', failure: { code: 'INVALID_ARGUMENT' } });
+  });
+
+  it('fails when it returns what it does not promise', async () => {
+    const lying = workflow((mesh) => mesh.activity('x', {}), { output: z.strictObject({ other: z.string() }) });
+    const { engine, activities } = startRun(lying, {});
+    await engine.settle();
+    expect(activities.end).toMatchObject({ status: 'failed', failure: { code: 'INVALID_OUTPUT' } });
+  });
+
+  it('tries an activity again that failed for a while', async () => {
+    let tries = 0;
+    const working = workflow((mesh) => mesh.activity('write', {}));
+    const { engine, activities } = startRun(
+      working,
+      {},
+      {
+        local: () => {
+          if (++tries < 3) throw new Error('busy');
+          return tries;
+        },
+      },
+    );
+    await engine.settle();
+    expect(activities.end).toEqual({ status: 'completed', output: { result: 3 } });
+  });
+
+  it('is claimed with its raw input when Dapr started it', async () => {
+    const calling = workflow((mesh) => mesh.call({ skill: 'a' }, {}));
+    const agents = { a: () => ({ later: completed(1) }) };
+    const { engine, activities } = startRun(calling, { text: 'raw' }, { agents }, { raw: true });
+    await engine.settle();
+    const claim = { instanceId: runId, workflow: 'steps', version: 1, generation: 0, input: { text: 'raw' } };
+    expect(activities.claims).toEqual([claim]);
+    expect(activities.end).toEqual({ status: 'completed', output: { result: 1 } });
+  });
+});
+
+describe('a replay', () => {
+  const original = workflow(async function* (mesh) {
+    yield* mesh.call({ skill: 'a' }, { n: 1 });
+    return yield* mesh.call({ skill: 'b' }, { n: 2 });
+  });
+
+  it.each([
+    ['another skill', workflow((mesh) => mesh.call({ skill: 'other' }, { n: 1 }))],
+    ['another input', workflow((mesh) => mesh.call({ skill: 'a' }, { n: 9 }))],
+    [
+      'another place',
+      workflow(async function* (mesh) {
+        mesh.uuid();
+        return yield* mesh.call({ skill: 'a' }, { n: 1 });
+      }),
+    ],
+    ['another kind of step', workflow((mesh) => mesh.activity('a', {}))],
+    [
+      'a failure it would catch',
+      workflow(async function* (mesh) {
+        try {
+          yield* mesh.call({ skill: 'other' }, {});
+        } catch {
+          // what comes next would fit again
+        }
+        return yield* mesh.call({ skill: 'b' }, { n: 2 });
+      }),
+    ],
+  ])('that reads results of other steps stalls the run and does not fail it: %s', async (_what, changed) => {
+    const { engine, activities } = startRun(original, {}, { agents: { b: () => 'open' } });
+    await engine.settle();
+    expect(activities.sent).toHaveLength(2);
+    const { log } = activities;
+    const before = log.length;
+    engine.replaceCode(changed);
+    engine.raise('nudge', {});
+    await engine.settle();
+    expect(engine.status).toBe('stalled');
+    expect(engine.failure?.type).toBe('NON_DETERMINISM');
+    expect(log).toHaveLength(before);
+
+    engine.replaceCode(original);
+    activities.settle(activities.sent[1]?.callId ?? '', 1, completed({ ok: true }));
+    await engine.settle();
+    expect(activities.end).toEqual({ status: 'completed', output: { result: { ok: true } } });
+  });
+});
+
+describe('defineWorkflow', () => {
+  it('refuses a function the engine would not run', () => {
+    // A sync generator fits the type of a workflow's run only by force.
+    const run = function* () {} as never;
+    expect(() =>
+      defineWorkflow({ name: 'x', version: 1, description: '', input: z.unknown(), output: z.unknown(), run }),
+    ).toThrow('async generator');
+  });
+
+  it.each(['Bad', 'bad_name', '-bad', ''])('refuses the name %j', (name) => {
+    expect(() =>
+      defineWorkflow({ name, version: 1, description: '', input: z.unknown(), output: z.unknown(), async *run() {} }),
+    ).toThrow('not a workflow name');
+  });
+});

@@ -1,0 +1,74 @@
+import type { Branch } from './branch.ts';
+import { type CallOutcome, eventNames } from './contract.ts';
+import { invoke } from './invoke.ts';
+import type { OpenCall, OpenWork } from './open-work.ts';
+import type { Leaf, Step } from './orchestration.ts';
+import type { Run } from './run.ts';
+
+/** How long given-up work may take to tell how it ended. */
+const patienceMs = 30_000;
+
+/**
+ * Gives up what is open in some branches: questions and waits are withdrawn, calls are abandoned, and what really became of
+ * them is awaited, bounded: a call that completed after all counts as done, so that it is undone.
+ */
+export async function* settleOpenWork(run: Run, branches: readonly Branch[], key: string, reason: string): Step<void> {
+  const open = [...run.open].filter((work) => branches.some((branch) => work.branch.isWithin(branch)));
+  if (open.length === 0) return;
+  for (const work of open) run.open.delete(work);
+  const calls = open.filter((work) => work.kind === 'call');
+  const others = open.filter((work) => work.kind !== 'call');
+  const limit = run.orchestration.timer(new Date(run.orchestration.now().getTime() + patienceMs));
+  if (calls.length > 0) {
+    const abandoned = calls.map(({ callId, attempt }) => ({ callId, attempt }));
+    yield* invoke(run, 'abandon', `${key}.abandon`, { calls: abandoned, reason });
+  }
+  yield* withdraw(run, others, key, limit);
+  for (let waiting = calls; (waiting = waiting.filter((call) => !isSettled(run, call))).length > 0;) {
+    if (limit.isComplete) break;
+    yield [...waiting.map((call) => nextLeaf(run, call)), limit];
+  }
+  for (const call of calls) run.events.ignore(eventNames.call(call.callId, call.attempt));
+}
+
+type Withdrawable = Exclude<OpenWork, OpenCall>;
+
+async function* withdraw(run: Run, works: Withdrawable[], key: string, limit: Leaf): Step<void> {
+  if (works.length === 0) return;
+  // A withdrawal that overtook the question it is about would leave it open.
+  for (;;) {
+    const leaves = works.flatMap(({ activity }) => (activity && !activity.leaf.isComplete ? [activity.leaf] : []));
+    if (leaves.length === 0 || limit.isComplete) break;
+    yield [...leaves, limit];
+  }
+  const questionIds = works.flatMap((work) => (work.kind === 'question' ? [work.questionId] : []));
+  const waitIds = works.flatMap((work) => (work.kind === 'wait' ? [work.waitId] : []));
+  yield* invoke(run, 'withdraw', `${key}.withdraw`, { questionIds, waitIds });
+  for (const id of questionIds) run.events.ignore(eventNames.answer(id));
+  for (const id of waitIds) run.events.ignore(eventNames.wait(id));
+}
+
+function nextLeaf(run: Run, call: OpenCall): Leaf {
+  if (call.activity && !call.activity.leaf.isComplete) return call.activity.leaf;
+  return run.events.waiter(eventNames.call(call.callId, call.attempt));
+}
+
+function isSettled(run: Run, call: OpenCall): boolean {
+  const outcome = outcomeOf(run, call);
+  if (outcome === undefined || outcome.status === 'question') return false;
+  if (!call.undo) return true;
+  if (outcome.status === 'completed') call.undo.result = outcome.output;
+  if (outcome.status === 'rejected') call.undo.skip = true;
+  return true;
+}
+
+function outcomeOf(run: Run, call: OpenCall): CallOutcome | undefined {
+  if (call.activity && !call.activity.leaf.isComplete) return undefined;
+  const sent = call.activity?.read();
+  // A question that `send` reported was taken before; what comes after it comes by event.
+  if (sent && 'output' in sent && sent.output.status !== 'open' && sent.output.status !== 'question')
+    return sent.output;
+  const event = run.events.take(eventNames.call(call.callId, call.attempt));
+  // Raised by the coordinator for exactly this call.
+  return event?.payload as CallOutcome | undefined;
+}

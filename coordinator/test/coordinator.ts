@@ -1,0 +1,98 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AgentCard } from '@a2a-js/sdk';
+import { pino } from 'pino';
+import { z } from 'zod';
+import { parseConfig } from '../src/config.ts';
+import { coordinatorCard } from '../src/coordinator-card.ts';
+import { createServer } from '../src/server.ts';
+import { defineWorkflow } from '../src/workflow-kit/workflow.ts';
+
+const input = z
+  .strictObject({ text: z.string().min(1).max(100), deadlineMs: z.int().min(1).optional() })
+  .meta({ examples: [{ text: 'a post' }] });
+const Milder = z.strictObject({ text: z.string().min(3) });
+
+/** Asks whether a text is good, then whether the author is to be told: two questions, no agent. */
+export const review = defineWorkflow({
+  name: 'review',
+  version: 1,
+  description: 'Asks twice.',
+  input,
+  output: z.strictObject({ decisions: z.array(z.string()), by: z.array(z.string()) }),
+  async *run(mesh, { text, deadlineMs }) {
+    const first = yield* mesh.ask({
+      prompt: `Is "${text}" good?`,
+      actions: ['approve', 'reject', 'edit'],
+      schema: Milder,
+      arguments: { text },
+      ...(deadlineMs === undefined
+        ? {}
+        : { deadline: `${deadlineMs}ms`, onDeadline: { action: 'reject', reason: 'nobody looked' } }),
+    });
+    const second = yield* mesh.ask({ prompt: 'Tell the author?' });
+    const outcomes = [first, second];
+    return {
+      decisions: outcomes.map((outcome) => `${outcome.status}: ${outcome.answer?.action ?? 'none'}`),
+      by: outcomes.map((outcome) => (outcome.status === 'answered' ? outcome.by : '')),
+    };
+  },
+});
+
+/** Takes the same input as `review`, so that bare data cannot say which is meant; waits for an event. */
+export const listen = defineWorkflow({
+  name: 'listen',
+  version: 1,
+  description: 'Waits for an event.',
+  input,
+  output: z.strictObject({ heard: z.unknown() }),
+  async *run(mesh) {
+    const outcome = yield* mesh.waitFor('Go-Ahead');
+    return { heard: outcome.status === 'received' ? outcome.payload : null };
+  },
+});
+
+/** A whole coordinator in this process: its own engine, database and interfaces, no peers. */
+export interface TestCoordinator extends AsyncDisposable {
+  url: string;
+}
+
+export async function startCoordinator(environment: Record<string, string> = {}): Promise<TestCoordinator> {
+  const folder = await mkdtemp(join(tmpdir(), 'coordinator-'));
+  const workflows = [review, listen];
+  const server = await createServer(
+    parseConfig({ MESH_DATA: folder, MESH_DURABILITY: 'normal', ...environment }),
+    pino({ level: environment['MESH_LOG_LEVEL'] ?? 'silent' }),
+    { workflows, card: AgentCard.fromJSON(coordinatorCard(workflows)) },
+  );
+  return {
+    url: server.url,
+    [Symbol.asyncDispose]: async () => {
+      await server.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A reply, its body parsed. */
+export interface HttpReply {
+  status: number;
+  headers: Headers;
+  // The tests assert what the bodies hold; their shapes are what is tested.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  body: any;
+}
+
+/** One request; a body that is no string is sent as JSON. */
+export async function http(url: string, body?: unknown, init: RequestInit = {}): Promise<HttpReply> {
+  const response = await fetch(url, {
+    method: body === undefined ? 'GET' : 'POST',
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    ...init,
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...init.headers },
+    signal: AbortSignal.timeout(15_000),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+}

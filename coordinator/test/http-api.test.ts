@@ -1,0 +1,223 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { http, startCoordinator, type TestCoordinator } from './coordinator.ts';
+
+let coordinator: TestCoordinator;
+beforeAll(async () => {
+  coordinator = await startCoordinator();
+});
+afterAll(() => coordinator[Symbol.asyncDispose]());
+
+const api = (path: string, body?: unknown, init?: RequestInit) => http(`${coordinator.url}${path}`, body, init);
+const start = async (workflow: string, input: unknown): Promise<string> => {
+  const { status, body } = await api(`/workflows/${workflow}`, input);
+  expect(status).toBe(202);
+  return body.runId;
+};
+const openQuestion = async (runId: string) => {
+  const find = async () => (await api(`/questions?status=open&runId=${runId}`)).body.questions[0];
+  await expect.poll(find, { timeout: 15_000 }).toBeDefined();
+  return find();
+};
+const ended = async (runId: string) => {
+  await expect
+    .poll(async () => (await api(`/runs/${runId}?wait=5s`)).body.status, { timeout: 20_000 })
+    .toMatch(/completed|failed|canceled/);
+  return (await api(`/runs/${runId}`)).body;
+};
+
+describe('a run', () => {
+  it('is started, asked about, answered twice and completed', async () => {
+    const started = await api('/workflows/review', { text: 'a post' });
+    const { runId } = started.body;
+    expect(started.headers.get('location')).toBe(`/runs/${runId}`);
+    expect(started.headers.get('retry-after')).toBe('1');
+    const first = await openQuestion(runId);
+    expect(first).toMatchObject({ runId, prompt: 'Is "a post" good?', status: 'open', arguments: { text: 'a post' } });
+    await expect.poll(async () => (await api(`/runs/${runId}`)).body.status).toBe('waiting');
+    const answered = await api(`/questions/${first.id}/answer`, {
+      action: 'edit',
+      value: { text: 'milder' },
+      by: 'ada',
+    });
+    expect(answered).toMatchObject({ status: 200, body: { status: 'answered', answeredBy: 'ada' } });
+    const second = await openQuestion(runId);
+    await api(`/questions/${second.id}/answer`, { action: 'approve' });
+    const run = await ended(runId);
+    expect(run).toMatchObject({
+      status: 'completed',
+      output: { decisions: ['answered: edit', 'answered: approve'], by: ['ada', 'local'] },
+    });
+    expect((await api('/runs?workflow=review&status=completed')).body.runs).toContainEqual(run);
+    const { entries, nextCursor } = (await api(`/runs/${runId}/timeline`)).body;
+    expect(nextCursor).toBeNull();
+    expect(entries.map(({ type }: { type: string }) => type)).toEqual([
+      'run-started',
+      'question-asked',
+      'question-answered',
+      'question-asked',
+      'question-answered',
+      'run-completed',
+    ]);
+    const page = (await api(`/runs/${runId}/timeline?limit=2`)).body;
+    const next = (await api(`/runs/${runId}/timeline?limit=2&cursor=${page.nextCursor}`)).body;
+    expect([...page.entries, ...next.entries]).toEqual(entries.slice(0, 4));
+  });
+
+  it('is one run, however often it is started with the same key, also 20 times at once', async () => {
+    const init = { headers: { 'idempotency-key': randomUUID() } };
+    const replies = await Promise.all(Array.from({ length: 20 }, () => api('/workflows/review', { text: 'x' }, init)));
+    expect(new Set(replies.map(({ status, body }) => `${status} ${body.runId}`)).size).toBe(1);
+    expect(await api('/workflows/review', { text: 'another' }, init)).toMatchObject({
+      status: 422,
+      body: { code: 'MESSAGE_ID_REUSED', retryable: false },
+    });
+  });
+
+  it('streams what happens to its end, and again from any entry', async () => {
+    const runId = await start('listen', { text: 'a' });
+    const read = async (after: number): Promise<number[]> => {
+      const headers = after === 0 ? {} : { 'last-event-id': String(after) };
+      const text = await (await fetch(`${coordinator.url}/runs/${runId}/events`, { headers })).text();
+      return [...text.matchAll(/^id: (\d+)\ndata: \{"seq":\1,/gm)].map(([, id]) => Number(id));
+    };
+    const live = read(0);
+    await expect
+      .poll(async () => (await api(`/runs/${runId}/timeline`)).body.entries.length, { timeout: 15_000 })
+      .toBe(2);
+    expect((await api(`/runs/${runId}/events/go-ahead`, { now: true })).status).toBe(202);
+    const all = await live;
+    expect(all).toEqual([1, 2, 3, 4]);
+    expect(await read(2)).toEqual([3, 4]);
+    expect(await read(4)).toEqual([]);
+    expect(await ended(runId)).toMatchObject({ output: { heard: { now: true } } });
+  });
+
+  it('counts one of 20 answers that come at once, and tells the others which', async () => {
+    const question = await openQuestion(await start('review', { text: 'a' }));
+    const replies = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => api(`/questions/${question.id}/answer`, { action: 'approve', by: `p${n}` })),
+    );
+    const accepted = replies.filter(({ status }) => status === 200);
+    expect(accepted).toHaveLength(1);
+    for (const { status, body } of replies) {
+      if (status !== 200) {
+        expect(body).toMatchObject({ status: 409, code: 'QUESTION_CLOSED', answeredBy: accepted[0]?.body.answeredBy });
+      }
+    }
+  });
+
+  it('takes an event under the same key once', async () => {
+    const runId = await start('listen', { text: 'a' });
+    const init = { headers: { 'idempotency-key': 'the-event' } };
+    await api(`/runs/${runId}/events/GO-AHEAD`, 1, init);
+    expect((await api(`/runs/${runId}/events/GO-AHEAD`, 2, init)).status).toBeLessThan(500);
+    expect(await ended(runId)).toMatchObject({ output: { heard: 1 } });
+    const received = (await api(`/runs/${runId}/timeline`)).body.entries.filter(
+      ({ type }: { type: string }) => type === 'event-received',
+    );
+    expect(received).toHaveLength(1);
+  });
+
+  it('is suspended, resumed and canceled', async () => {
+    const runId = await start('review', { text: 'a' });
+    const question = await openQuestion(runId);
+    expect((await api(`/runs/${runId}/suspend`, '', { method: 'POST' })).body.status).toBe('suspended');
+    expect((await api(`/runs/${runId}/resume`, {})).body.status).toBe('waiting');
+    expect((await api(`/runs/${runId}/cancel`, { reason: 'no longer needed' })).status).toBe(202);
+    expect(await ended(runId)).toMatchObject({ status: 'canceled' });
+    expect(await api(`/questions/${question.id}`)).toMatchObject({ body: { status: 'withdrawn' } });
+    for (const path of ['cancel', 'suspend', 'resume', 'events/x']) {
+      expect(await api(`/runs/${runId}/${path}`, {})).toMatchObject({ status: 409, body: { code: 'RUN_FINISHED' } });
+    }
+  });
+
+  it('takes the safe default at the deadline', async () => {
+    const runId = await start('review', { text: 'a', deadlineMs: 50 });
+    await expect
+      .poll(async () => (await api(`/questions?status=expired&runId=${runId}`)).body.questions.length, {
+        timeout: 15_000,
+      })
+      .toBe(1);
+    const [late] = (await api(`/questions?status=expired&runId=${runId}`)).body.questions;
+    expect(await api(`/questions/${late.id}/answer`, { action: 'approve' })).toMatchObject({
+      status: 409,
+      body: { code: 'QUESTION_CLOSED', answer: { action: 'reject', reason: 'nobody looked' } },
+    });
+    const second = await openQuestion(runId);
+    await api(`/questions/${second.id}/answer`, { action: 'approve' });
+    expect((await ended(runId)).output.decisions).toEqual(['expired: reject', 'answered: approve']);
+  });
+
+  it('has one outcome when answers and the deadline come at the same moment', async () => {
+    const runId = await start('review', { text: 'a', deadlineMs: 1_500 });
+    const question = await openQuestion(runId);
+    const replies: Promise<{ status: number }>[] = [];
+    const deadline = Date.parse(question.deadline);
+    await expect.poll(() => Date.now(), { interval: 5, timeout: 10_000 }).toBeGreaterThan(deadline - 50);
+    await expect
+      .poll(
+        () => {
+          replies.push(api(`/questions/${question.id}/answer`, { action: 'approve', by: `p${replies.length}` }));
+          return Date.now() > deadline + 20;
+        },
+        { interval: 1, timeout: 10_000 },
+      )
+      .toBe(true);
+    const statuses = (await Promise.all(replies)).map(({ status }) => status);
+    const { body: closed } = await api(`/questions/${question.id}`);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(closed.status === 'answered' ? 1 : 0);
+    expect(new Set(statuses)).toEqual(closed.status === 'answered' ? new Set([200, 409]) : new Set([409]));
+    const second = await openQuestion(runId);
+    await api(`/questions/${second.id}/answer`, { action: 'approve' });
+    const expected = closed.status === 'answered' ? 'answered: approve' : 'expired: reject';
+    expect((await ended(runId)).output.decisions[0]).toBe(expected);
+  });
+});
+
+describe('the API', () => {
+  it('describes every route it has, and has every route it describes', async () => {
+    const { body: document } = await api('/openapi.json');
+    expect(document.openapi).toBe('3.1.0');
+    const runId = await start('review', { text: 'a' });
+    const question = await openQuestion(runId);
+    const values: Record<string, string> = { name: 'review', runId, questionId: question.id };
+    const operations = Object.entries<Record<string, unknown>>(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => ({ path, method })),
+    );
+    expect(operations.length).toBeGreaterThanOrEqual(16);
+    for (const { path, method } of operations) {
+      const url = `${coordinator.url}${path.replaceAll(/\{(\w+)\}/g, (_, name) => values[name] ?? name)}`;
+      // What is asked without a body, or about a stream's head, must at least be understood.
+      const response = await fetch(url, { method: method === 'get' ? 'HEAD' : 'POST' });
+      expect(`${method} ${path} ${response.status}`).not.toMatch(/ (404|405|5\d\d)$/);
+      const wrong = await http(url, undefined, { method: 'DELETE' });
+      expect(wrong).toMatchObject({ status: 405, body: { code: 'METHOD_NOT_ALLOWED' } });
+    }
+    const ids = operations.map(({ path, method }) => document.paths[path][method].operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('lists its links, workflows and peers, and says that it is ready', async () => {
+    const { body: index } = await api('/');
+    const { jsonrpc: _jsonrpc, rest: _rest, ...pages } = index.links;
+    for (const link of Object.values<string>(pages)) {
+      expect((await fetch(`${coordinator.url}${link}`)).status).toBe(200);
+    }
+    const { workflows } = (await api('/workflows')).body;
+    expect(workflows.map(({ name }: { name: string }) => name)).toEqual(['review', 'listen']);
+    expect(workflows[0].input).toMatchObject({ type: 'object', required: ['text'] });
+    expect((await api('/peers')).body).toEqual({ peers: [] });
+    expect((await api('/readyz')).status).toBe(200);
+  });
+
+  it('demands the token where one is set, in its own form of errors', async () => {
+    await using secured = await startCoordinator({ MESH_TOKEN: 'secret-token' });
+    const denied = await http(`${secured.url}/runs`);
+    expect(denied).toMatchObject({ status: 401, body: { code: 'UNAUTHENTICATED' } });
+    const headers = { authorization: 'Bearer secret-token' };
+    const allowed = await http(`${secured.url}/runs`, undefined, { headers });
+    expect(allowed).toMatchObject({ status: 200, body: { runs: [], nextCursor: null } });
+    expect((await http(`${secured.url}/openapi.json`, undefined, { headers })).body.security).toEqual([{ bearer: [] }]);
+  });
+});

@@ -1,0 +1,22 @@
+import { describePeerContract } from '@daca-mesh/protocol/testing';
+import { parseAgentConfig } from '@daca-mesh/protocol/server';
+import { pino } from 'pino';
+import { createServer } from '../src/server.ts';
+
+describePeerContract('records', {
+  start: ({ dataDir, token, env }) =>
+    createServer(parseAgentConfig({ MESH_DATA: dataDir, MESH_TOKEN: token, ...env }), pino({ level: 'silent' })),
+  samples: {
+    'save-post': { valid: { postId: 'p1', text: 'Hello' }, invalid: { postId: '', text: 'Hello' } },
+    'set-post-status': {
+      valid: { postId: 'p1', status: 'approved', by: 'ada' },
+      invalid: { postId: 'p1', status: 'gone' },
+    },
+    'get-post': { valid: { postId: 'p1' }, invalid: { postId: 1 } },
+    'append-audit': {
+      valid: { postId: 'p1', entry: { action: 'approve', by: 'ada' } },
+      invalid: { postId: 'p1', entry: { action: '' } },
+    },
+    'get-audit': { valid: { postId: 'p1' }, invalid: {} },
+  },
+});

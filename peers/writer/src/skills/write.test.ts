@@ -1,0 +1,89 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AgentClient, taskError, taskResult } from '@daca-mesh/protocol/client';
+import type { AgentServer } from '@daca-mesh/protocol/server';
+import { collect, type ModelEndpoint, type ModelReply, startModelEndpoint } from '@daca-mesh/protocol/testing';
+import { pino } from 'pino';
+import { afterEach, describe, expect, it } from 'vitest';
+import { parseConfig } from '../config.ts';
+import { createServer } from '../server.ts';
+
+const input = { keywords: ['durable workflows', 'agents', 'kill -9'], topic: 'recovery', maxWords: 60 };
+const draft = { title: 'Recovery', text: 'Agents restart.\n\nDurable workflows go on, even after kill -9.' };
+
+let endpoint: ModelEndpoint | undefined;
+let server: AgentServer | undefined;
+let dataDir = '';
+
+/** A writer whose model is a local endpoint with this script; offline without one. */
+async function startWriter(script?: [ModelReply, ...ModelReply[]], env: Record<string, string> = {}) {
+  dataDir = await mkdtemp(join(tmpdir(), 'writer-'));
+  if (script) endpoint = await startModelEndpoint(...script);
+  const model = endpoint ? { OPENAI_BASE_URL: endpoint.baseUrl, MESH_MODEL: 'test-model' } : {};
+  server = await createServer(parseConfig({ MESH_DATA: dataDir, ...model, ...env }), pino({ level: 'silent' }));
+  return AgentClient.connect(server.url);
+}
+
+afterEach(async () => {
+  await server?.close();
+  await endpoint?.[Symbol.asyncDispose]();
+  endpoint = undefined;
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+describe('the writer with a model over HTTP', () => {
+  it('returns what the model wrote, and its name', async () => {
+    const client = await startWriter([{ answer: JSON.stringify(draft) }]);
+    const task = await client.send({ skill: 'write', input, blocking: true });
+    expect(taskResult(task)).toEqual({ ...draft, model: 'test-model' });
+    const request = JSON.stringify(endpoint?.requests[0]);
+    for (const fact of ['kill -9', 'recovery', 'maxWords']) expect(request).toContain(fact);
+  });
+
+  it('lets the text be watched while it is written', async () => {
+    const client = await startWriter([{ answer: JSON.stringify(draft), pauseMs: 30 }]);
+    const events = await collect(client.stream({ skill: 'write', input }));
+    const chunks = events.flatMap(({ response: { payload } }) =>
+      payload?.$case === 'artifactUpdate' && payload.value.artifact?.name === 'draft' ? [payload.value] : [],
+    );
+    expect(chunks.length).toBeGreaterThan(1);
+    expect(
+      chunks
+        .flatMap(({ artifact }) => artifact?.parts ?? [])
+        .map(({ content }) => content?.value)
+        .join(''),
+    ).toBe(draft.text);
+  });
+
+  it('survives one failure of the model', async () => {
+    const client = await startWriter([{ status: 500 }, { answer: JSON.stringify(draft) }]);
+    const task = await client.send({ skill: 'write', input, blocking: true });
+    expect(taskResult(task)).toMatchObject({ title: 'Recovery' });
+    expect(endpoint?.requests).toHaveLength(2);
+  });
+
+  it.each([
+    [{ status: 503 }, 'UNAVAILABLE', true],
+    [{ status: 429 }, 'RESOURCE_EXHAUSTED', true],
+    [{ status: 401 }, 'PEER_FAILED', false],
+    [{ silent: true }, 'DEADLINE_EXCEEDED', true],
+    [{ answer: 'no JSON' }, 'INVALID_OUTPUT', true],
+  ] as [ModelReply, string, boolean][])('fails on %o with %s', async (reply, code, retryable) => {
+    const client = await startWriter([reply], { MESH_MODEL_TIMEOUT: '400' });
+    const task = await client.send({ skill: 'write', input, blocking: true });
+    expect(taskError(task)).toMatchObject({ code: 'PEER_FAILED', retryable, details: { code } });
+    expect(JSON.stringify(task)).not.toMatch(/127\.0\.0\.1|node_modules/);
+  });
+});
+
+describe('the writer offline', () => {
+  it('writes about every keyword, and the same each time', async () => {
+    const client = await startWriter();
+    const results = [1, 2].map(() => client.send({ skill: 'write', input, blocking: true }).then(taskResult));
+    const [first, second] = await Promise.all(results);
+    expect(first).toEqual(second);
+    expect(first).toMatchObject({ model: 'offline', title: 'Recovery' });
+    for (const keyword of input.keywords) expect(JSON.stringify(first).toLowerCase()).toContain(keyword);
+  });
+});

@@ -1,0 +1,98 @@
+import type { Message } from '@a2a-js/sdk';
+import { Ajv } from 'ajv';
+import { MeshError } from './mesh-error.ts';
+import { dataOf, textOf } from './parts.ts';
+import { Answer, type AnswerAction, type Question } from './question.ts';
+
+/** How answers are written, shown to whoever writes one that is not understood. */
+const allowedForms = [
+  '{ "questionId"?, "action": "approve" | "reject" | "edit" | "answer", "value"?, "reason"? } as a data part',
+  'approve [questionId]',
+  'reject [questionId]: reason',
+  'any other text, as the value of an answer that takes a string',
+];
+
+/** What {@link parseAnswer} needs to know beside the message. */
+export interface ParseAnswerOptions {
+  /** The questions open when the message was received. */
+  open: readonly Question[];
+  /**
+   * Whether the task has had an earlier question. Then approve, reject and edit must name theirs, so that a late
+   * approval never approves the next question.
+   */
+  hadEarlier: boolean;
+}
+
+/**
+ * Reads a message as the answer to one of the open questions.
+ * @throws MeshError `QUESTION_CLOSED` when it names none that is open, `QUESTION_ID_REQUIRED` when it must name one,
+ * `ANSWER_INVALID` when its form, action or value does not fit.
+ */
+export function parseAnswer(message: Message, options: ParseAnswerOptions): { question: Question; answer: Answer } {
+  const answer = answerOf(message, options.open);
+  const question = findQuestion(answer, options);
+  if (!question.actions.includes(answer.action)) {
+    throw invalid(`the question does not take "${answer.action}"`, question, { actions: question.actions });
+  }
+  if (answer.action === 'edit' || answer.action === 'answer') checkValue(answer, question);
+  return { question, answer };
+}
+
+function answerOf(message: Message, open: readonly Question[]): Answer {
+  const [data, ...more] = dataOf(message.parts);
+  if (more.length > 0) throw invalid('an answer has one data part');
+  if (data !== undefined) {
+    const parsed = Answer.safeParse(data);
+    if (!parsed.success) throw invalid('the data part is not an answer', undefined, { allowedForms });
+    return parsed.data;
+  }
+  const text = textOf(message.parts).trim();
+  if (text === '') throw invalid('the message holds no answer', undefined, { allowedForms });
+  return answerOfText(text, open);
+}
+
+const approveForm = /^approve(?:\s+(?<id>\S+))?$/iu;
+const rejectForm = /^reject(?:\s+(?<id>[^\s:]+))?(?:\s*:\s*(?<reason>[\s\S]*))?$/iu;
+
+function answerOfText(text: string, open: readonly Question[]): Answer {
+  const approve = approveForm.exec(text);
+  const { id, reason } = (approve ?? rejectForm.exec(text))?.groups ?? {};
+  const isForm = approve !== null || rejectForm.test(text);
+  // "approve everything" is a sentence: only what looks like a question id makes it an approval.
+  const isId = id === undefined || id.includes('-q') || open.some((question) => question.id === id);
+  if (!isForm || !isId) return { action: 'answer', value: text };
+  const action: AnswerAction = approve ? 'approve' : 'reject';
+  return { action, ...(id && { questionId: id }), ...(reason && { reason }) };
+}
+
+function findQuestion(answer: Answer, { open, hadEarlier }: ParseAnswerOptions): Question {
+  const openQuestions = open.map((question) => question.id);
+  if (answer.questionId !== undefined) {
+    const named = open.find((question) => question.id === answer.questionId);
+    if (named) return named;
+    throw new MeshError('QUESTION_CLOSED', 'this question is not open (any more)', {
+      details: { questionId: answer.questionId, openQuestions },
+    });
+  }
+  const [only, ...others] = open;
+  if (!only) throw new MeshError('QUESTION_CLOSED', 'no question is open');
+  if (others.length > 0 || (hadEarlier && answer.action !== 'answer')) {
+    throw new MeshError('QUESTION_ID_REQUIRED', 'say which question this answers', { details: { openQuestions } });
+  }
+  return only;
+}
+
+function checkValue(answer: Answer, question: Question): void {
+  if (!question.schema) return;
+  const validate = new Ajv({ strict: false, allErrors: true, logger: false }).compile(question.schema);
+  if (validate(answer.value)) return;
+  const violations = (validate.errors ?? []).map((error) => ({
+    path: `value${error.instancePath}`,
+    message: error.message ?? 'is not allowed',
+  }));
+  const summary = violations.map(({ path, message }) => `${path} ${message}`).join('; ');
+  throw invalid(`the value does not fit the question: ${summary}`, question, { violations });
+}
+
+const invalid = (message: string, question?: Question, details: Record<string, unknown> = {}): MeshError =>
+  new MeshError('ANSWER_INVALID', message, { details: { ...(question && { questionId: question.id }), ...details } });

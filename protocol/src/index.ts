@@ -1,0 +1,16 @@
+export { parseAnswer, type ParseAnswerOptions } from './answers.ts';
+export { type AnswerAction, Answer, EscalationStep, Question } from './question.ts';
+export { extensionData, extensionUris } from './extensions.ts';
+export { digest, newId, newTaskId } from './ids.ts';
+export { isMeshError, MeshError, type MeshErrorCode, type MeshErrorOptions } from './mesh-error.ts';
+export {
+  agentMessage,
+  artifact,
+  dataOf,
+  dataPart,
+  type MessageFields,
+  textOf,
+  textPart,
+  userMessage,
+} from './parts.ts';
+export { isInterrupted, isTerminal } from './task-states.ts';

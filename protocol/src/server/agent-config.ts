@@ -1,0 +1,84 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import type { AgentServerOptions } from './agent-server.ts';
+
+const optionalText = z
+  .string()
+  .optional()
+  // An empty variable counts as none, as in shells and Compose files.
+  .transform((text) => (text === undefined || text === '' ? undefined : text));
+
+/** The environment every agent understands; extend it with an agent's own variables. */
+export const agentEnvironment = z.object({
+  MESH_HOST: z.string().min(1).default('127.0.0.1'),
+  MESH_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
+  /** The folder of this agent's data. */
+  MESH_DATA: z.string().min(1).default('.mesh'),
+  MESH_PUBLIC_URL: z.url({ protocol: /^https?$/u }).optional(),
+  MESH_TOKEN: optionalText,
+  MESH_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  MESH_DURABILITY: z.enum(['full', 'normal']).default('full'),
+  /** Which card to serve, for packages with several. */
+  MESH_CARD: optionalText,
+  /** Milliseconds by which every skill is slowed down, for tests. */
+  MESH_SKILL_DELAY: z.coerce.number().int().min(0).default(0),
+  /** The named point at which the process kills itself, for crash tests. */
+  MESH_KILL_AT: optionalText,
+});
+export type agentEnvironment = z.infer<typeof agentEnvironment>;
+
+/** The settings every agent has. */
+export interface AgentConfig {
+  readonly host: string;
+  readonly port: number;
+  /** The folder of this agent's data; `store.db` is in it. */
+  readonly dataPath: string;
+  readonly publicUrl: string | undefined;
+  readonly token: string | undefined;
+  readonly logLevel: agentEnvironment['MESH_LOG_LEVEL'];
+  readonly durability: 'full' | 'normal';
+  readonly card: string | undefined;
+  readonly skillDelayMs: number;
+  readonly killAt: string | undefined;
+}
+
+/** The settings in a parsed environment. */
+export const toAgentConfig = (environment: agentEnvironment): AgentConfig => ({
+  host: environment.MESH_HOST,
+  port: environment.MESH_PORT,
+  dataPath: resolve(environment.MESH_DATA),
+  publicUrl: environment.MESH_PUBLIC_URL,
+  token: environment.MESH_TOKEN,
+  logLevel: environment.MESH_LOG_LEVEL,
+  durability: environment.MESH_DURABILITY,
+  card: environment.MESH_CARD,
+  skillDelayMs: environment.MESH_SKILL_DELAY,
+  killAt: environment.MESH_KILL_AT,
+});
+
+/**
+ * Parses an environment by a schema and reports all problems together.
+ * @throws TypeError that names every variable in error.
+ */
+export function parseEnvironment<T>(schema: z.ZodType<T>, environment: Record<string, string | undefined>): T {
+  const parsed = schema.safeParse(environment);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  throw new TypeError(`the environment is not valid\n  ${problems.join('\n  ')}`);
+}
+
+/** Parses the settings of an agent that has no variables of its own; the result is frozen. */
+export const parseAgentConfig = (environment: Record<string, string | undefined>): AgentConfig =>
+  Object.freeze(toAgentConfig(parseEnvironment(agentEnvironment, environment)));
+
+/** The part of {@link AgentServerOptions} that comes from the settings. */
+export const serverSettings = (
+  config: AgentConfig,
+): Pick<AgentServerOptions, 'database' | 'host' | 'port' | 'publicUrl' | 'token' | 'skillDelayMs'> => ({
+  database: { path: resolve(config.dataPath, 'store.db'), durability: config.durability },
+  host: config.host,
+  port: config.port,
+  skillDelayMs: config.skillDelayMs,
+  ...(config.publicUrl !== undefined && { publicUrl: config.publicUrl }),
+  ...(config.token !== undefined && { token: config.token }),
+});

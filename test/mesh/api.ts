@@ -1,0 +1,106 @@
+import { eventually } from './mesh.ts';
+
+/** The coordinator's HTTP API as a test uses it: plain `fetch`, every call safe to repeat while processes come and go. */
+
+export interface Run {
+  runId: string;
+  status: string;
+  output?: Record<string, unknown>;
+  error?: { code: string; message: string };
+}
+
+export interface Question {
+  id: string;
+  runId: string;
+  prompt: string;
+  status: string;
+  actions: string[];
+  answeredBy?: string;
+}
+
+export interface Entry {
+  seq: number;
+  type: string;
+  agent?: string;
+  callId?: string;
+  attempt?: number;
+  taskId?: string;
+  data?: unknown;
+}
+
+export const riskyText = 'You are a worthless idiot and I will find you and hurt you, you pathetic moron.';
+export const calmText = 'Thank you for the detailed report, the new garden looks lovely this spring.';
+
+/** One request, parsed as JSON. The shape is the API's; a test that reads a missing field fails on it. */
+export async function request<T>(url: string, init?: RequestInit): Promise<{ status: number; body: T }> {
+  const response = await fetch(url, { ...init, signal: AbortSignal.timeout(20_000) });
+  return { status: response.status, body: (await response.json()) as T };
+}
+
+export const post = <T>(url: string, body: unknown, headers: Record<string, string> = {}) =>
+  request<T>(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
+
+const sleep = (ms: number) => new Promise((wake) => setTimeout(wake, ms));
+
+/** Repeats a request while nobody listens: the same idempotency key makes it the same operation. */
+async function untilReached<T>(ask: () => Promise<T>, withinMs = 30_000): Promise<T> {
+  const deadline = Date.now() + withinMs;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await sleep(50);
+    }
+  }
+}
+
+/** Starts a run under an idempotency key, through crashes of the coordinator. */
+export async function startRun(base: () => string, workflow: string, input: unknown, key: string): Promise<Run> {
+  const { status, body } = await untilReached(() =>
+    post<Run>(`${base()}/workflows/${workflow}`, input, { 'idempotency-key': key }),
+  );
+  if (status !== 202) throw new Error(`start answered ${status}: ${JSON.stringify(body)}`);
+  return body;
+}
+
+export const getRun = async (base: () => string, runId: string): Promise<Run> =>
+  (await request<Run>(`${base()}/runs/${runId}`)).body;
+
+export const openQuestions = async (base: () => string, runId: string): Promise<Question[]> =>
+  (await request<{ questions: Question[] }>(`${base()}/questions?runId=${runId}&status=open`)).body.questions;
+
+export const timeline = async (base: () => string, runId: string): Promise<Entry[]> =>
+  (await request<{ entries: Entry[] }>(`${base()}/runs/${runId}/timeline?limit=500`)).body.entries;
+
+export const questionOf = async (base: () => string, runId: string, withinMs = 40_000): Promise<Question> => {
+  const questions = await eventually(
+    () => openQuestions(base, runId),
+    (found) => found.length > 0,
+    { withinMs, what: `an open question of run ${runId}` },
+  );
+  const [question] = questions;
+  if (!question) throw new Error('no question');
+  return question;
+};
+
+/** Answers through crashes: a connection lost after the answer was taken shows as `QUESTION_CLOSED` on the repeat. */
+export async function answer(base: () => string, questionId: string, body: unknown): Promise<void> {
+  const reply = await untilReached(() =>
+    post<{ code?: string }>(`${base()}/questions/${questionId}/answer`, body),
+  );
+  if (reply.status !== 200 && reply.body.code !== 'QUESTION_CLOSED') {
+    throw new Error(`answer refused ${reply.status}: ${JSON.stringify(reply.body)}`);
+  }
+}
+
+export const ended = (base: () => string, runId: string, withinMs = 60_000): Promise<Run> =>
+  eventually(
+    () => getRun(base, runId),
+    (run) => ['completed', 'failed', 'canceled'].includes(run.status),
+    { withinMs, what: `the end of run ${runId}` },
+  );
