@@ -8,5 +8,5 @@ const { numPassedTests, numFailedTests } = existsSync(report) ? JSON.parse(readF
 // A file that does not load, or an error outside a test, fails the run without failing a test.
 const failedTests = testsExitCode === '0' && numPassedTests > 0 ? numFailedTests : Math.max(numFailedTests, 1);
 const failed = failedTests + Number(failedChecks);
-console.log(`${numPassedTests} passed, ${failed} failed`);
+process.stdout.write(`${numPassedTests} passed, ${failed} failed\n`);
 process.exitCode = failed === 0 ? 0 : 1;

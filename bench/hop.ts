@@ -1,9 +1,10 @@
 /**
  * One durable hop: a blocking SendMessage to a skill that does nothing, so what is measured is the kit itself: HTTP,
  * ledger, task, two commits, answer. The agent is a process of its own; the driver shares the machine with it.
+ * `cpuMs` is the agent's processor time per hop, which other work on the machine does not change.
  * `node bench/hop.ts [--json] [--profile]` (`--profile` writes CPU profiles of the agent)
  */
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, type IncomingMessage, request } from 'node:http';
@@ -28,13 +29,24 @@ async function measureHop(durability: string, clients: number) {
   try {
     // The agent sends its URL, a string, when it listens.
     const [url] = (await once(agent, 'message')) as [string];
-    return await measure(() => hop(url, connections), { clients, seconds: 5, warmUpSeconds: 2 });
+    await measure(() => hop(url, connections), { clients, seconds: 2, warmUpSeconds: 0 });
+    const before = await cpuMsOf(agent);
+    const result = await measure(() => hop(url, connections), { clients, seconds: 5, warmUpSeconds: 0 });
+    const cpuMs = ((await cpuMsOf(agent)) - before) / result.operations;
+    return { ...result, cpuMs: Math.round(cpuMs * 1_000) / 1_000 };
   } finally {
     connections.destroy();
     agent.kill('SIGTERM');
     await once(agent, 'exit');
     await rm(folder, { recursive: true });
   }
+}
+
+async function cpuMsOf(agent: ChildProcess): Promise<number> {
+  agent.send('cpu');
+  // The agent answers with its `process.cpuUsage()`, in microseconds.
+  const [{ user, system }] = (await once(agent, 'message')) as [NodeJS.CpuUsage];
+  return (user + system) / 1_000;
 }
 
 async function hop(url: string, agent: Agent): Promise<void> {

@@ -13,4 +13,5 @@ const server = await createAgentServer({
   logger: createLogger('echo', 'warn'),
 });
 process.send?.(server.url);
+process.on('message', () => process.send?.(process.cpuUsage()));
 process.once('SIGTERM', () => void server.close().then(() => process.exit(0)));

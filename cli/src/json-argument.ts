@@ -5,7 +5,8 @@ import { InvalidArgumentError } from 'commander';
 export function parseJsonArgument(argument: string): unknown {
   const text = argument.startsWith('@') ? readSource(argument.slice(1)) : argument;
   try {
-    return JSON.parse(text) as unknown;
+    const value: unknown = JSON.parse(text);
+    return value;
   } catch (cause) {
     throw new InvalidArgumentError(`Not JSON: ${reasonOf(cause)}`);
   }

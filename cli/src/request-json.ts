@@ -65,7 +65,8 @@ async function readJson(response: Response, url: string, options: RequestOptions
     throw toTransportError(cause, url, options);
   }
   try {
-    return JSON.parse(text) as unknown;
+    const value: unknown = JSON.parse(text);
+    return value;
   } catch (cause) {
     throw new MeshError('INTERNAL', `${url} did not answer with JSON`, { cause });
   }
@@ -102,7 +103,8 @@ function codeOfStatus(status: number): MeshErrorCode {
 
 function tryParseJson(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    const value: unknown = JSON.parse(text);
+    return value;
   } catch {
     return undefined;
   }

@@ -7,6 +7,8 @@ export interface TimelineDrawing {
   line(entry: TimelineEntry): string;
 }
 
+const Failure = z.looseObject({ code: z.string(), message: z.string() });
+
 /** What entries may say in their data; each type uses some of it. */
 const Detail = z.object({
   skill: z.string().optional().catch(undefined),
@@ -19,12 +21,12 @@ const Detail = z.object({
   by: z.string().optional().catch(undefined),
   reason: z.string().optional().catch(undefined),
   event: z.string().optional().catch(undefined),
-  code: z.string().optional().catch(undefined),
   delayMs: z.number().optional().catch(undefined),
   percent: z.number().optional().catch(undefined),
   questionId: z.string().optional().catch(undefined),
   answer: z.looseObject({ action: z.string() }).optional().catch(undefined),
-  failure: z.looseObject({ code: z.string(), message: z.string() }).optional().catch(undefined),
+  failure: Failure.optional().catch(undefined),
+  error: Failure.optional().catch(undefined),
 });
 type Detail = z.infer<typeof Detail>;
 
@@ -95,10 +97,10 @@ const after = (label: string, text: string | undefined): string =>
 const attempt = (entry: TimelineEntry): string => (entry.attempt === undefined ? '' : `, attempt ${entry.attempt}`);
 const took = ({ tookMs }: CallFacts): string => (tookMs === undefined ? '' : ` in ${duration(tookMs)}`);
 const agent = (entry: TimelineEntry): string => paint('cyan', harmless(entry.agent ?? 'agent'));
-const failure = ({ failure: failed, code, message, reason }: Detail): string =>
-  failed === undefined
-    ? [code, message ?? reason].map((part) => after(' ', part)).join('')
-    : ` ${shorten(`${failed.code}: ${failed.message}`, 200)}`;
+const failure = ({ failure: failed, error, reason }: Detail): string => {
+  const cause = failed ?? error;
+  return after(': ', cause === undefined ? reason : `${cause.code}: ${cause.message}`);
+};
 
 const descriptions: Record<TimelineEntry['type'], Describe> = {
   'run-started': (_, { workflow }) => `started${after(' ', workflow)}`,

@@ -87,7 +87,12 @@ describe('mesh run', () => {
 
   it('follows a run over a broken stream, every entry once, and ends with 1 when it failed', async () => {
     let streams = 0;
-    const failed = { seq: 6, at: at(900), type: 'run-failed', data: { code: 'PEER_FAILED', message: 'no luck' } };
+    const failed = {
+      seq: 6,
+      at: at(900),
+      type: 'run-failed',
+      data: { error: { code: 'PEER_FAILED', message: 'no luck' } },
+    };
     const replies = {
       'POST /workflows/w': () => ok({ runId: 'r1' }, 202),
       'GET /runs/r1': () => ok(run(streams === 0 ? 'running' : 'failed', { error: { code: 'PEER_FAILED' } })),
@@ -100,6 +105,7 @@ describe('mesh run', () => {
     const lines = stdout
       .trim()
       .split('\n')
+      // Each is an entry, and the last the run.
       .map((line) => JSON.parse(line) as { seq?: number; status?: string });
     expect(lines.map(({ seq, status }) => seq ?? status)).toEqual([1, 2, 3, 4, 5, 6, 'failed']);
     expect(seen.filter(({ path }) => path.endsWith('/events'))[1]?.headers['last-event-id']).toBe('3');

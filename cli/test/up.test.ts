@@ -128,12 +128,17 @@ describe('mesh up', () => {
   });
 
   it('hands its environment on and keeps the ready line in the log, however quiet it is told to be', async () => {
-    const command = up(['--only', 'alpha'], { MESH_TOKEN: 'secret', MESH_LOG_LEVEL: 'error' });
+    const command = up(['--only', 'alpha'], {
+      MESH_TOKEN: 'secret',
+      MESH_LOG_LEVEL: 'error',
+      MESH_PUBLIC_URL: 'http://example.com',
+    });
     const line = await command.jsonLine(isUp);
     // As printed by `mesh up --json`.
     const [alpha] = line['processes'] as ProcessInfo[];
     const environment: unknown = await (await fetch(alpha?.url ?? '')).json();
     expect(environment).toMatchObject({ MESH_TOKEN: 'secret', MESH_LOG_LEVEL: 'info' });
+    expect(environment).not.toHaveProperty('MESH_PUBLIC_URL');
     expect(await readFile(join(folder, '.mesh/logs/alpha.jsonl'), 'utf8')).toContain('listening');
   });
 

@@ -80,6 +80,7 @@ function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Record<string,
 /** @throws TypeError when a workflow shows no input it accepts: its card could not tell how it is called. */
 function examplesOf({ name, input }: CardSource): unknown[] {
   const examples = z.globalRegistry.get(input)?.examples;
+  // `isArray` makes it any[]; what an example is, the schema below decides.
   const shown = Array.isArray(examples) ? (examples as unknown[]) : [];
   if (shown.length === 0) throw new TypeError(`the input schema of ${name} has no examples: add .meta({ examples })`);
   for (const example of shown) input.parse(example);

@@ -87,15 +87,17 @@ const startEngine = (config: Config, logger: Logger, onFailure: (error: Error) =
   startSidecar({
     path: join(config.dataPath, 'engine.db'),
     durability: config.durability,
+    // Our worker has no queue limit of its own, so the bound that protects an untuned one would only slow it down.
+    maxUnackedPerStream: 5_000,
     logger: logger.child({ part: 'sidecar' }),
     onFailure,
   });
 
 /** Asks what it tells: the engine is connected, and the database answers. */
-async function isReady({ ready, database }: Coordinator): Promise<boolean> {
-  if (!ready()) return false;
+async function isReady(coordinator: Coordinator): Promise<boolean> {
+  if (!coordinator.ready()) return false;
   try {
-    await database.read(() => loadRun('none'));
+    await coordinator.database.read(() => loadRun('none'));
     return true;
   } catch {
     // A database that failed has reported it; here it only counts that nothing can be stored.

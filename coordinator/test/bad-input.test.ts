@@ -1,6 +1,13 @@
 import { request as httpRequest } from 'node:http';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { http, type HttpReply, startCoordinator, type TestCoordinator } from './coordinator.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  http,
+  type HttpInit,
+  type HttpReply,
+  openQuestion,
+  startCoordinator,
+  type TestCoordinator,
+} from './coordinator.ts';
 
 /** Whatever is sent, the answer is typed JSON a person understands, in the form of the interface it came by. */
 
@@ -11,22 +18,18 @@ let runId: string;
 beforeAll(async () => {
   coordinator = await startCoordinator();
   runId = (await http(`${coordinator.url}/workflows/review`, { text: 'a post' })).body.runId;
-  const open = async () => (await http(`${coordinator.url}/questions?status=open&runId=${runId}`)).body.questions;
-  await vi.waitFor(async () => expect(await open()).toHaveLength(1), { timeout: 15_000 });
-  closedId = (await open())[0].id;
+  closedId = (await openQuestion(coordinator.url, runId, /good/)).id;
   await http(`${coordinator.url}/questions/${closedId}/answer`, { action: 'approve', by: 'ada' });
-  await vi.waitFor(async () => expect(await open()).toMatchObject([{ prompt: 'Tell the author?' }]), {
-    timeout: 15_000,
-  });
-  questionId = (await open())[0].id;
+  questionId = (await openQuestion(coordinator.url, runId, /Tell the author/)).id;
 });
 afterAll(() => coordinator[Symbol.asyncDispose]());
 
 const megabytes = (n: number): string => JSON.stringify({ text: 'x'.repeat(n * 1024 * 1024) });
 
+const json = { 'content-type': 'application/json' };
+
 describe('the HTTP API', () => {
-  const json = { 'content-type': 'application/json' };
-  it.each<[string, () => [string, unknown?, RequestInit?], number, string, RegExp]>([
+  it.each<[string, () => [string, unknown?, HttpInit?], number, string, RegExp]>([
     ['an unknown workflow', () => ['/workflows/nope', {}], 404, 'WORKFLOW_NOT_FOUND', /no workflow nope/],
     ['an unknown run', () => ['/runs/nope'], 404, 'RUN_NOT_FOUND', /no run nope/],
     ['an unknown run to cancel', () => ['/runs/nope/cancel', {}], 404, 'RUN_NOT_FOUND', /no run nope/],
@@ -139,23 +142,23 @@ describe('the HTTP API', () => {
   });
 });
 
-describe('the A2A interface', () => {
-  const rpc = (method: string, params: unknown, headers: Record<string, string> = {}): Promise<HttpReply> =>
-    http(
-      `${coordinator.url}/a2a/jsonrpc`,
-      { jsonrpc: '2.0', id: 1, method, params },
-      {
-        headers: { 'content-type': 'application/json', 'a2a-version': '1.0', ...headers },
-      },
-    );
-  const message = (fields: object): object => ({
-    message: { messageId: crypto.randomUUID(), role: 'ROLE_USER', parts: [{ text: 'x' }], ...fields },
-  });
-  const data = (value: unknown, fields: object = {}): object => message({ parts: [{ data: value }], ...fields });
-  const reason = ({ body }: HttpReply): string | undefined =>
-    body.error?.data?.find((detail: { reason?: string }) => detail.reason !== undefined)?.reason;
+const rpc = (method: string, params: unknown, headers: Record<string, string> = {}): Promise<HttpReply> =>
+  http(
+    `${coordinator.url}/a2a/jsonrpc`,
+    { jsonrpc: '2.0', id: 1, method, params },
+    {
+      headers: { 'content-type': 'application/json', 'a2a-version': '1.0', ...headers },
+    },
+  );
+const message = (fields: object): object => ({
+  message: { messageId: crypto.randomUUID(), role: 'ROLE_USER', parts: [{ text: 'x' }], ...fields },
+});
+const data = (value: unknown, fields: object = {}): object => message({ parts: [{ data: value }], ...fields });
+const reason = ({ body }: HttpReply): string | undefined =>
+  body.error?.data?.find((detail: { reason?: string }) => detail.reason !== undefined)?.reason;
 
-  it.each<[string, () => Promise<HttpReply>, number, string | undefined, RegExp]>([
+describe('the A2A interface', () => {
+  it.each<[string, () => Promise<HttpReply>, number, string, RegExp]>([
     [
       'an unknown skill',
       () => rpc('SendMessage', data({ skill: 'nope', input: {} })),
@@ -175,7 +178,7 @@ describe('the A2A interface', () => {
     ['empty parts', () => rpc('SendMessage', message({ parts: [] })), -32602, 'INVALID_ARGUMENT', /parts/],
     ['the wrong role', () => rpc('SendMessage', message({ role: 'ROLE_AGENT' })), -32602, 'INVALID_ARGUMENT', /role/],
     ['an unknown task', () => rpc('GetTask', { id: 'nope' }), -32001, 'TASK_NOT_FOUND', /task/],
-    ['an unknown method', () => rpc('DoMagic', {}), -32601, undefined, /DoMagic|method/i],
+    ['an unknown method', () => rpc('DoMagic', {}), -32601, 'METHOD_NOT_ALLOWED', /DoMagic|method/i],
     [
       'the wrong version',
       () => rpc('GetTask', { id: 'x' }, { 'a2a-version': '0.3' }),
@@ -208,7 +211,7 @@ describe('the A2A interface', () => {
     const reply = await send();
     expect(reply.headers.get('content-type')).toContain('application/json');
     expect(reply.body).toMatchObject({ jsonrpc: '2.0', error: { code, message: expect.stringMatching(text) } });
-    if (expected !== undefined) expect(reason(reply)).toBe(expected);
+    expect(reason(reply)).toBe(expected);
     expect(JSON.stringify(reply.body)).not.toMatch(/node_modules|\.ts:\d|<html/i);
   });
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AgentCard } from '@a2a-js/sdk';
 import { pino } from 'pino';
+import { vi } from 'vitest';
 import { z } from 'zod';
 import { parseConfig } from '../src/config.ts';
 import { coordinatorCard } from '../src/coordinator-card.ts';
@@ -84,8 +85,14 @@ export interface HttpReply {
   body: any;
 }
 
+/** How a request differs from a plain GET or POST. */
+export interface HttpInit {
+  method?: string;
+  headers?: Record<string, string>;
+}
+
 /** One request; a body that is no string is sent as JSON. */
-export async function http(url: string, body?: unknown, init: RequestInit = {}): Promise<HttpReply> {
+export async function http(url: string, body?: unknown, init: HttpInit = {}): Promise<HttpReply> {
   const response = await fetch(url, {
     method: body === undefined ? 'GET' : 'POST',
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
@@ -96,3 +103,15 @@ export async function http(url: string, body?: unknown, init: RequestInit = {}):
   const text = await response.text();
   return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
 }
+
+/** The open question of a run with this prompt, as soon as it is asked. */
+export const openQuestion = (url: string, runId: string, prompt: RegExp = /./) =>
+  vi.waitFor(
+    async () => {
+      const { questions } = (await http(`${url}/questions?status=open&runId=${runId}`)).body;
+      const found = questions.find((question: { prompt: string }) => prompt.test(question.prompt));
+      if (found === undefined) throw new Error(`run ${runId} asks nothing like ${prompt}`);
+      return found;
+    },
+    { timeout: 15_000 },
+  );

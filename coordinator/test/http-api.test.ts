@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { http, startCoordinator, type TestCoordinator } from './coordinator.ts';
+import {
+  http,
+  type HttpInit,
+  openQuestion as findQuestion,
+  startCoordinator,
+  type TestCoordinator,
+} from './coordinator.ts';
 
 let coordinator: TestCoordinator;
 beforeAll(async () => {
@@ -8,17 +14,13 @@ beforeAll(async () => {
 });
 afterAll(() => coordinator[Symbol.asyncDispose]());
 
-const api = (path: string, body?: unknown, init?: RequestInit) => http(`${coordinator.url}${path}`, body, init);
+const api = (path: string, body?: unknown, init?: HttpInit) => http(`${coordinator.url}${path}`, body, init);
 const start = async (workflow: string, input: unknown): Promise<string> => {
   const { status, body } = await api(`/workflows/${workflow}`, input);
   expect(status).toBe(202);
   return body.runId;
 };
-const openQuestion = async (runId: string) => {
-  const find = async () => (await api(`/questions?status=open&runId=${runId}`)).body.questions[0];
-  await expect.poll(find, { timeout: 15_000 }).toBeDefined();
-  return find();
-};
+const openQuestion = (runId: string, prompt?: RegExp) => findQuestion(coordinator.url, runId, prompt);
 const ended = async (runId: string) => {
   await expect
     .poll(async () => (await api(`/runs/${runId}?wait=5s`)).body.status, { timeout: 20_000 })
@@ -100,11 +102,9 @@ describe('a run', () => {
     );
     const accepted = replies.filter(({ status }) => status === 200);
     expect(accepted).toHaveLength(1);
-    for (const { status, body } of replies) {
-      if (status !== 200) {
-        expect(body).toMatchObject({ status: 409, code: 'QUESTION_CLOSED', answeredBy: accepted[0]?.body.answeredBy });
-      }
-    }
+    const refused = replies.filter(({ status }) => status !== 200).map(({ body }) => body);
+    const told = { status: 409, code: 'QUESTION_CLOSED', answeredBy: accepted[0]?.body.answeredBy };
+    expect(refused).toEqual(Array.from({ length: 19 }, () => expect.objectContaining(told)));
   });
 
   it('takes an event under the same key once', async () => {
@@ -219,5 +219,27 @@ describe('the API', () => {
     const allowed = await http(`${secured.url}/runs`, undefined, { headers });
     expect(allowed).toMatchObject({ status: 200, body: { runs: [], nextCursor: null } });
     expect((await http(`${secured.url}/openapi.json`, undefined, { headers })).body.security).toEqual([{ bearer: [] }]);
+  });
+
+  it('says when its engine is away, and takes runs all the same', async () => {
+    await using lonely = await startCoordinator({ DAPR_GRPC_ENDPOINT: '127.0.0.1:1' });
+    expect((await http(`${lonely.url}/readyz`)).status).toBe(503);
+    expect((await http(`${lonely.url}/healthz`)).status).toBe(200);
+    const started = await http(`${lonely.url}/workflows/review`, { text: 'a' });
+    expect(started).toMatchObject({ status: 202, body: { status: 'pending' } });
+  });
+
+  it('ends streams and long polls when it stops', async () => {
+    const stopping = await startCoordinator();
+    const { runId } = (await http(`${stopping.url}/workflows/review`, { text: 'a' })).body;
+    const stream = await fetch(`${stopping.url}/runs/${runId}/events`);
+    const longPoll = http(`${stopping.url}/runs/${runId}?wait=30s`);
+    // Sent later and answered: by now the others are being served.
+    await http(`${stopping.url}/runs/${runId}`);
+    const startedAt = performance.now();
+    await stopping[Symbol.asyncDispose]();
+    expect(performance.now() - startedAt).toBeLessThan(6_000);
+    expect(await stream.text()).toContain('run-started');
+    expect((await longPoll).status).toBe(200);
   });
 });

@@ -65,7 +65,7 @@ describe('an answer as data', () => {
     expect(() => parse(data({ action: 'answer', value: { n: 'x' } }), [question])).toThrowError(
       expect.objectContaining({
         code: 'ANSWER_INVALID',
-        details: expect.objectContaining({ violations: [{ path: 'value/n', message: 'must be number' }] }),
+        details: expect.objectContaining({ violations: [{ path: 'value.n', message: 'must be number' }] }),
       }),
     );
   });

@@ -1,5 +1,5 @@
 import type { Message } from '@a2a-js/sdk';
-import { Ajv } from 'ajv';
+import { checkAnswer } from './check-answer.ts';
 import { MeshError } from './mesh-error.ts';
 import { dataOf, textOf } from './parts.ts';
 import { Answer, type AnswerAction, type Question } from './question.ts';
@@ -31,10 +31,7 @@ export interface ParseAnswerOptions {
 export function parseAnswer(message: Message, options: ParseAnswerOptions): { question: Question; answer: Answer } {
   const answer = answerOf(message, options.open);
   const question = findQuestion(answer, options);
-  if (!question.actions.includes(answer.action)) {
-    throw invalid(`the question does not take "${answer.action}"`, question, { actions: question.actions });
-  }
-  if (answer.action === 'edit' || answer.action === 'answer') checkValue(answer, question);
+  checkAnswer(question, answer);
   return { question, answer };
 }
 
@@ -43,11 +40,11 @@ function answerOf(message: Message, open: readonly Question[]): Answer {
   if (more.length > 0) throw invalid('an answer has one data part');
   if (data !== undefined) {
     const parsed = Answer.safeParse(data);
-    if (!parsed.success) throw invalid('the data part is not an answer', undefined, { allowedForms });
+    if (!parsed.success) throw invalid('the data part is not an answer', { allowedForms });
     return parsed.data;
   }
   const text = textOf(message.parts).trim();
-  if (text === '') throw invalid('the message holds no answer', undefined, { allowedForms });
+  if (text === '') throw invalid('the message holds no answer', { allowedForms });
   return answerOfText(text, open);
 }
 
@@ -82,17 +79,5 @@ function findQuestion(answer: Answer, { open, hadEarlier }: ParseAnswerOptions):
   return only;
 }
 
-function checkValue(answer: Answer, question: Question): void {
-  if (!question.schema) return;
-  const validate = new Ajv({ strict: false, allErrors: true, logger: false }).compile(question.schema);
-  if (validate(answer.value)) return;
-  const violations = (validate.errors ?? []).map((error) => ({
-    path: `value${error.instancePath}`,
-    message: error.message ?? 'is not allowed',
-  }));
-  const summary = violations.map(({ path, message }) => `${path} ${message}`).join('; ');
-  throw invalid(`the value does not fit the question: ${summary}`, question, { violations });
-}
-
-const invalid = (message: string, question?: Question, details: Record<string, unknown> = {}): MeshError =>
-  new MeshError('ANSWER_INVALID', message, { details: { ...(question && { questionId: question.id }), ...details } });
+const invalid = (message: string, details: Record<string, unknown> = {}): MeshError =>
+  new MeshError('ANSWER_INVALID', message, { details });

@@ -14,3 +14,4 @@ export {
   userMessage,
 } from './parts.ts';
 export { isInterrupted, isTerminal } from './task-states.ts';
+export { checkAnswer, compileAnswerSchema } from './check-answer.ts';

@@ -32,11 +32,14 @@ export const riskyText = 'You are a worthless idiot and I will find you and hurt
 export const calmText = 'Thank you for the detailed report, the new garden looks lovely this spring.';
 
 /** One request, parsed as JSON. The shape is the API's; a test that reads a missing field fails on it. */
-export async function request<T>(url: string, init?: RequestInit): Promise<{ status: number; body: T }> {
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- names the shape the API documents
+async function request<T>(url: string, init?: RequestInit): Promise<{ status: number; body: T }> {
   const response = await fetch(url, { ...init, signal: AbortSignal.timeout(20_000) });
+  // JSON has no type; the API documents this one.
   return { status: response.status, body: (await response.json()) as T };
 }
 
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- as above
 export const post = <T>(url: string, body: unknown, headers: Record<string, string> = {}) =>
   request<T>(url, {
     method: 'POST',
@@ -68,7 +71,7 @@ export async function startRun(base: () => string, workflow: string, input: unkn
   return body;
 }
 
-export const getRun = async (base: () => string, runId: string): Promise<Run> =>
+const getRun = async (base: () => string, runId: string): Promise<Run> =>
   (await request<Run>(`${base()}/runs/${runId}`)).body;
 
 export const openQuestions = async (base: () => string, runId: string): Promise<Question[]> =>
@@ -90,9 +93,7 @@ export const questionOf = async (base: () => string, runId: string, withinMs = 4
 
 /** Answers through crashes: a connection lost after the answer was taken shows as `QUESTION_CLOSED` on the repeat. */
 export async function answer(base: () => string, questionId: string, body: unknown): Promise<void> {
-  const reply = await untilReached(() =>
-    post<{ code?: string }>(`${base()}/questions/${questionId}/answer`, body),
-  );
+  const reply = await untilReached(() => post<{ code?: string }>(`${base()}/questions/${questionId}/answer`, body));
   if (reply.status !== 200 && reply.body.code !== 'QUESTION_CLOSED') {
     throw new Error(`answer refused ${reply.status}: ${JSON.stringify(reply.body)}`);
   }

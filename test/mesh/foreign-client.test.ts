@@ -32,45 +32,49 @@ const dataOf = (parts: Task['artifacts'][number]['parts']): unknown =>
   parts.find((part) => part.content?.$case === 'data')?.content?.value;
 
 describe('the official SDK client', () => {
-  it('moderates a post: starts by plain data, streams, is asked, answers, gets the artifact', { timeout: 90_000 }, async () => {
-    const client = await new ClientFactory().createFromUrl(mesh.coordinator);
-    const stream = client.sendMessageStream(
-      send({ skill: 'content-moderation', input: { text: riskyText, postId: 'post-sdk' } }),
-    );
-    const states: TaskState[] = [];
-    let task: { taskId: string; contextId: string } | undefined;
-    let decision: unknown;
-    let answered = false;
-    for await (const { payload } of stream) {
-      const status = statusOf(payload);
-      if (payload?.$case === 'task') task = { taskId: payload.value.id, contextId: payload.value.contextId };
-      if (payload?.$case === 'artifactUpdate') decision = dataOf(payload.value.artifact?.parts ?? []);
-      if (!status) continue;
-      if (states.at(-1) !== status.state) states.push(status.state);
-      if (status.state !== TaskState.TASK_STATE_INPUT_REQUIRED || answered) continue;
-      answered = true;
-      const question = dataOf(status.message?.parts ?? []);
-      expect(question).toMatchObject({ id: expect.any(String), actions: expect.arrayContaining(['reject']) });
-      expect(status.message?.parts[0]?.content?.value).toContain('reject');
-      await client.sendMessage({
-        ...send({ action: 'reject', reason: 'a threat' }, task),
-        configuration: {
-          acceptedOutputModes: [],
-          taskPushNotificationConfig: undefined,
-          historyLength: undefined,
-          returnImmediately: true,
-        },
-      });
-    }
-    expect(states).toEqual(
-      expect.arrayContaining([TaskState.TASK_STATE_INPUT_REQUIRED, TaskState.TASK_STATE_COMPLETED]),
-    );
-    expect(states.at(-1)).toBe(TaskState.TASK_STATE_COMPLETED);
-    expect(decision).toMatchObject({ decision: 'rejected' });
-    const stored = await client.getTask({ tenant: '', id: task?.taskId ?? '', historyLength: undefined });
-    expect(stored.status?.state).toBe(TaskState.TASK_STATE_COMPLETED);
-    expect(dataOf(stored.artifacts[0]?.parts ?? [])).toEqual(decision);
-  });
+  it(
+    'moderates a post: starts by plain data, streams, is asked, answers, gets the artifact',
+    { timeout: 90_000 },
+    async () => {
+      const client = await new ClientFactory().createFromUrl(mesh.coordinator);
+      const stream = client.sendMessageStream(
+        send({ skill: 'content-moderation', input: { text: riskyText, postId: 'post-sdk' } }),
+      );
+      const states: TaskState[] = [];
+      let task: { taskId: string; contextId: string } | undefined;
+      let decision: unknown;
+      let answered = false;
+      for await (const { payload } of stream) {
+        const status = statusOf(payload);
+        if (payload?.$case === 'task') task = { taskId: payload.value.id, contextId: payload.value.contextId };
+        if (payload?.$case === 'artifactUpdate') decision = dataOf(payload.value.artifact?.parts ?? []);
+        if (!status) continue;
+        if (states.at(-1) !== status.state) states.push(status.state);
+        if (status.state !== TaskState.TASK_STATE_INPUT_REQUIRED || answered) continue;
+        answered = true;
+        const question = dataOf(status.message?.parts ?? []);
+        expect(question).toMatchObject({ id: expect.any(String), actions: expect.arrayContaining(['reject']) });
+        expect(status.message?.parts[0]?.content?.value).toContain('reject');
+        await client.sendMessage({
+          ...send({ action: 'reject', reason: 'a threat' }, task),
+          configuration: {
+            acceptedOutputModes: [],
+            taskPushNotificationConfig: undefined,
+            historyLength: undefined,
+            returnImmediately: true,
+          },
+        });
+      }
+      expect(states).toEqual(
+        expect.arrayContaining([TaskState.TASK_STATE_INPUT_REQUIRED, TaskState.TASK_STATE_COMPLETED]),
+      );
+      expect(states.at(-1)).toBe(TaskState.TASK_STATE_COMPLETED);
+      expect(decision).toMatchObject({ decision: 'rejected' });
+      const stored = await client.getTask({ tenant: '', id: task?.taskId ?? '', historyLength: undefined });
+      expect(stored.status?.state).toBe(TaskState.TASK_STATE_COMPLETED);
+      expect(dataOf(stored.artifacts[0]?.parts ?? [])).toEqual(decision);
+    },
+  );
 });
 
 const statusOf = (payload: StreamResponse['payload']): Task['status'] => {
@@ -78,30 +82,39 @@ const statusOf = (payload: StreamResponse['payload']): Task['status'] => {
   return undefined;
 };
 
-describe('plain HTTP', () => {
-  const json = async <T>(path: string, body?: unknown): Promise<{ status: number; headers: Headers; body: T }> => {
-    const response = await fetch(`${mesh.coordinator}${path}`, {
-      ...(body === undefined
-        ? {}
-        : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(40_000),
-    });
-    // The shape is the API's; a test that reads a missing field fails on it.
-    return { status: response.status, headers: response.headers, body: (await response.json()) as T };
-  };
+interface Reply<T> {
+  status: number;
+  headers: Headers;
+  body: T;
+}
 
+const json = async <T>(path: string, body?: unknown): Promise<Reply<T>> => {
+  const response = await fetch(`${mesh.coordinator}${path}`, {
+    ...(body === undefined
+      ? {}
+      : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(40_000),
+  });
+  // The shape is the API's; a test that reads a missing field fails on it.
+  return { status: response.status, headers: response.headers, body: (await response.json()) as T };
+};
+
+describe('plain HTTP', () => {
   it('moderates a post by polling', { timeout: 90_000 }, async () => {
     const started = await json<Run>('/workflows/content-moderation', { text: riskyText, postId: 'post-http' });
     expect(started.status).toBe(202);
     const location = started.headers.get('location') ?? '';
     expect(location).toBe(`/runs/${started.body.runId}`);
     expect(Number(started.headers.get('retry-after'))).toBeGreaterThan(0);
-    await eventually(() => json<Run>(`${location}?wait=30s`), ({ body }) => body.status === 'waiting', {
-      what: 'a waiting run',
-    });
-    const { questions } = (
-      await json<{ questions: Question[] }>(`/questions?status=open&runId=${started.body.runId}`)
-    ).body;
+    await eventually(
+      () => json<Run>(`${location}?wait=30s`),
+      ({ body }) => body.status === 'waiting',
+      {
+        what: 'a waiting run',
+      },
+    );
+    const { questions } = (await json<{ questions: Question[] }>(`/questions?status=open&runId=${started.body.runId}`))
+      .body;
     expect(questions).toHaveLength(1);
     const answer = await json<Question>(`/questions/${questions[0]?.id}/answer`, { action: 'approve', by: 'ada' });
     expect(answer).toMatchObject({ status: 200, body: { status: 'answered', answeredBy: 'ada' } });

@@ -59,7 +59,8 @@ describe('a coordinator killed at a named point', () => {
     // The status is set and the audit entry is being written: canceling now has one step to undo.
     await eventually(
       () => timeline(base, run.runId),
-      (entries) => entries.some((entry) => entry.type === 'call-sent' && JSON.stringify(entry).includes('append-audit')),
+      (entries) =>
+        entries.some((entry) => entry.type === 'call-sent' && JSON.stringify(entry).includes('append-audit')),
       { what: 'the audit call' },
     );
     await post(`${base()}/runs/${run.runId}/cancel`, { reason: 'changed my mind' });
@@ -98,7 +99,11 @@ describe('an agent that dies or is away', () => {
     await mesh.kill('records', { hold: true });
     const downSince = Date.now();
     await answer(base, question.id, { action: 'reject', reason: 'a threat', by: 'ada' });
-    await eventually(async () => Date.now() - downSince, (ms) => ms >= 20_000, { what: '20 s of absence' });
+    await eventually(
+      async () => Date.now() - downSince,
+      (ms) => ms >= 20_000,
+      { what: '20 s of absence' },
+    );
     await mesh.up('records');
     const end = await ended(base, run.runId);
     expect(end).toMatchObject({ status: 'completed', output: { decision: 'rejected' } });

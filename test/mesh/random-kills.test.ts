@@ -30,10 +30,10 @@ it(`loses and repeats nothing over ${kills} random kills (seed ${seed})`, { time
   });
   const base = () => mesh.coordinator;
   const runs = new Map<string, string>();
-  let killing = true;
+  const over = new AbortController();
 
   const answerer = (async () => {
-    while (killing || runs.size > 0) {
+    while (!over.signal.aborted) {
       for (const runId of runs.values()) {
         try {
           for (const question of await openQuestions(base, runId)) {
@@ -44,7 +44,6 @@ it(`loses and repeats nothing over ${kills} random kills (seed ${seed})`, { time
         }
       }
       await new Promise((wake) => setTimeout(wake, 50));
-      if (!killing) break;
     }
   })();
 
@@ -68,12 +67,12 @@ it(`loses and repeats nothing over ${kills} random kills (seed ${seed})`, { time
     await mesh.up(victim);
   }
   await Promise.all(finished);
-  killing = false;
+  over.abort();
   await answerer;
 
   for (let index = 0; index < kills; index += 1) {
     const postId = `post-${index}`;
-    expect(posts(mesh, postId), postId).toMatchObject([{ status: 'approved' }]);
+    expect(posts(mesh, postId), `post ${postId}`).toMatchObject([{ status: 'approved' }]);
     expect(statusChanges(mesh, postId), `status changes of ${postId}`).toHaveLength(1);
     expect(auditEntries(mesh, postId), `audit entries of ${postId}`).toHaveLength(1);
   }

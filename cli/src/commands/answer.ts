@@ -9,7 +9,7 @@ export function addAnswerCommand(program: Command, context: Context): void {
   const command = addMeshCommand(program, 'answer <question>', 'answer an open question', [
     'npx mesh answer 0197…-q1f2e3d4c5b6a --approve',
     'npx mesh answer 0197…-q1f2e3d4c5b6a --reject "insults a person"',
-    `npx mesh answer 0197…-q1f2e3d4c5b6a --value '"a kinder text"'`,
+    `npx mesh answer 0197…-q1f2e3d4c5b6a --value '{"text":"a kinder text"}'`,
   ]);
   addAnswerFlags(command)
     .option('--by <name>', 'who decides (default: your user name)')

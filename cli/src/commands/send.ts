@@ -6,7 +6,8 @@ import { type AnswerFlags, addAnswerFlags, isAnswered, toAnswer } from '../answe
 import { addMeshCommand, type CommonOptions, connectAgent, type Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { parseJsonArgument } from '../json-argument.ts';
-import { harmless, note, paint, print, printJson } from '../output.ts';
+import { harmless, note, paint, print, printJson, shorten } from '../output.ts';
+import { dataOption } from '../question-text.ts';
 import { startProgress } from '../progress.ts';
 
 interface SendOptions extends CommonOptions, AnswerFlags {
@@ -33,7 +34,7 @@ export function addSendCommand(program: Command, context: Context): void {
     const task = options.stream
       ? await stream(client, context, text, options)
       : await sendAndWait(client, context, text, options);
-    report(context, task, options);
+    report(context, agent, task, options);
   });
 }
 
@@ -72,7 +73,7 @@ async function sendAndWait(
   if (sent.id === '' || isSettled(sent)) return sent;
   for await (const { response } of client.subscribe(sent.id, { signal })) {
     const update = statusText(response);
-    if (update !== undefined) progress.update(`${client.card.name}: ${update}`);
+    if (update !== undefined) progress.update(`${client.card.name}: ${shorten(update, 100)}`);
     if (isSettled(statusOf(response))) break;
   }
   return client.get(sent.id, { signal });
@@ -114,7 +115,7 @@ function printEvent(response: StreamResponse): void {
   if (state !== undefined) note(`${paint('dim', stateName(state))} ${statusText(response) ?? ''}`.trimEnd());
 }
 
-function report(context: Context, task: Task, options: SendOptions): void {
+function report(context: Context, agent: string, task: Task, options: SendOptions): void {
   const error = taskError(task);
   if (error !== undefined) context.exitCode = exitCodes.wrongOutcome;
   if (options.json) return printJson(Task.toJSON(task));
@@ -126,7 +127,8 @@ function report(context: Context, task: Task, options: SendOptions): void {
     print(typeof result === 'string' ? harmless(result) : harmless(JSON.stringify(result, null, 2) ?? ''));
   } else {
     print(`${paint('yellow', '?')} ${harmless(question.prompt)}`);
-    print(`  task ${task.id} waits for ${question.actions.join(', ')}: mesh send … --task ${task.id} --approve`);
+    print(`  it waits for: ${question.actions.join(', ')}`);
+    print(`  npx mesh send ${agent} --task ${task.id}${dataOption(options.data)} --approve`);
   }
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { connectControl } from './control-client.ts';
 import { locateMesh } from '../mesh-location.ts';
 import { tryReadMeshState } from '../mesh-state.ts';
@@ -59,6 +60,12 @@ const processOf = (mesh: Supervisor, name: string) => {
   return found;
 };
 
+/** What a fixture was started with; it answers every request with that. */
+async function environmentOf(url: string | undefined): Promise<Record<string, string>> {
+  const environment: unknown = await (await fetch(url ?? '')).json();
+  return z.record(z.string(), z.string()).parse(environment);
+}
+
 const isAlive = (pid: number): boolean => {
   try {
     return process.kill(pid, 0);
@@ -71,7 +78,7 @@ describe('startSupervisor', () => {
   it('tells the coordinator where the peers listen', async () => {
     const mesh = await start([spec('coordinator'), spec('alpha'), spec('beta')]);
     await mesh.ready();
-    const environment = JSON.parse(await (await fetch(mesh.url ?? '')).text()) as Record<string, string>;
+    const environment = await environmentOf(mesh.url);
     expect(environment['MESH_PEERS']?.split(',')).toEqual([processOf(mesh, 'alpha').url, processOf(mesh, 'beta').url]);
     expect(environment['MESH_DATA']).toBe(join(dataFolder, 'coordinator'));
   });
@@ -89,7 +96,7 @@ describe('startSupervisor', () => {
     await writeFile(gate, '');
     await expect.poll(() => processOf(mesh, 'late').status, { timeout: 10_000 }).toBe('ready');
     await mesh.ready();
-    const environment = JSON.parse(await (await fetch(mesh.url ?? '')).text()) as Record<string, string>;
+    const environment = await environmentOf(mesh.url);
     expect(environment['MESH_PEERS']).toBe(`${processOf(mesh, 'alpha').url},${processOf(mesh, 'late').url}`);
   });
 

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { getCompileCacheDir } from 'node:module';
-import { dirname } from 'node:path';
 import { MeshError } from '@daca-mesh/protocol';
 import { type MeshState, type ProcessInfo, removeMeshState, writeMeshState } from '../mesh-state.ts';
+import { toChildEnvironment } from './child-environment.ts';
 import { coordinatorName } from './composition.ts';
 import { type ControlServer, startControlServer } from './control-server.ts';
 import { lockDataFolder } from './data-folder-lock.ts';
@@ -78,7 +77,7 @@ class Mesh implements Supervisor {
       (spec) =>
         new SupervisedProcess(spec, {
           policy: { ...defaultRestartPolicy, ...options.policy },
-          environment: () => this.#environmentOf(spec),
+          environment: () => toChildEnvironment(spec, options.environment, this.#announcedPeers),
           onChange: () => this.#onChange(),
           onEvent: (event) => this.#onEvent(event),
         }),
@@ -147,17 +146,6 @@ class Mesh implements Supervisor {
     throw new MeshError('NOT_FOUND', `no process is called ${name}; there are ${names}`);
   }
 
-  #environmentOf(spec: ProcessSpec): Record<string, string> {
-    const compileCache = getCompileCacheDir();
-    return {
-      // The processes share the compiled code of their libraries with this one.
-      ...(compileCache === undefined ? {} : { NODE_COMPILE_CACHE: dirname(compileCache) }),
-      ...this.#options.environment,
-      ...(isQuiet(this.#options.environment['MESH_LOG_LEVEL']) ? { MESH_LOG_LEVEL: 'info' } : {}),
-      ...(spec.name === coordinatorName ? { MESH_PEERS: this.#announcedPeers } : {}),
-    };
-  }
-
   /** Starts the coordinator once it can be told of its peers, and again when one first listens after that. */
   #startCoordinator(): void {
     const coordinator = this.#coordinator;
@@ -201,9 +189,6 @@ class Mesh implements Supervisor {
     };
   }
 }
-
-/** Levels at which a process would not log that it listens; its log is a file, so nobody is disturbed by more. */
-const isQuiet = (level: string | undefined): boolean => level !== undefined && !/^(?:trace|debug|info)$/.test(level);
 
 /** A peer that died before it ever listened must not hold up the others: the coordinator goes on without it. */
 const isSettled = (peer: SupervisedProcess): boolean =>

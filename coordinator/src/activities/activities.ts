@@ -1,4 +1,4 @@
-import { digest, isMeshError, MeshError } from '@daca-mesh/protocol';
+import { isMeshError, MeshError } from '@daca-mesh/protocol';
 import { killPoint, run, type Unit } from '@daca-mesh/protocol/server';
 import { TaskState } from '@a2a-js/sdk';
 import { textPart } from '@daca-mesh/protocol';
@@ -86,12 +86,13 @@ function* ask(deps: WatcherDeps, { runId, generation }: ActivityScope, question:
 /** An event raised through Dapr's own API: it has no id of ours, and nobody waits to hear that it does not fit. */
 async function propose(
   deps: WatcherDeps,
-  { event, payload, ...scope }: ActivityScope & { event: string; payload: unknown },
+  { proposalId, event, payload, ...scope }: Parameters<KitActivities['propose']>[0],
 ): Promise<typeof ok> {
-  const { runId, generation, seen } = scope;
-  const eventId = `proposal-${digest([generation, event, payload ?? null, seen])}`;
+  const { runId } = scope;
   try {
-    await deps.database.write(() => receiveEvent(deps, { runId, name: event, payload, eventId, by: 'dapr' }));
+    await deps.database.write(() =>
+      receiveEvent(deps, { runId, name: event, payload, eventId: proposalId, by: 'dapr' }),
+    );
   } catch (error) {
     if (!isMeshError(error) || error.retryable) throw error;
     deps.logger.warn({ err: error, runId, event }, 'an event raised through the engine was refused');

@@ -1,5 +1,5 @@
 import { digest, isMeshError, Question } from '@daca-mesh/protocol';
-import { first, killPoint, run, type Unit } from '@daca-mesh/protocol/server';
+import { afterCommit, first, isKillPointArmed, killPoint, run, type Unit } from '@daca-mesh/protocol/server';
 import type { Peer } from '../directory/peer.ts';
 import { type CallRow, query } from '../store/schema.ts';
 import { appendTimeline } from '../store/timeline.ts';
@@ -147,28 +147,24 @@ function toRow(deps: WatcherDeps, scope: ActivityScope, call: CallRequest, peer:
   };
 }
 
-/** Points a crash test names by what the run is doing. */
+/** Points a crash test names by what the run is doing; reached when the call's row is written. */
 function* namedKillPoints(row: CallRow, call: CallRequest): Unit<void> {
-  if (call.compensating) killPoint('compensating');
-  const other = yield* first(
-    query
-      .selectFrom('calls')
-      .select('call_id')
-      .where('run_id', '=', row.run_id)
-      .where('state', '<>', 'settled')
-      .where('call_id', '<>', row.call_id)
-      .limit(1)
-      .compile(),
-  );
-  if (other) killPoint('fan-out');
-  const answered = yield* first(
-    query
-      .selectFrom('questions')
-      .select('question_id')
-      .where('run_id', '=', row.run_id)
-      .where('status', '=', 'answered')
-      .limit(1)
-      .compile(),
-  );
-  if (answered) killPoint('chain');
+  const { run_id: runId } = row;
+  if (call.compensating) yield* afterCommit(() => killPoint('compensating'));
+  if (isKillPointArmed('fan-out') && (yield* hasOtherCall(row))) yield* afterCommit(() => killPoint('fan-out'));
+  if (isKillPointArmed('chain') && (yield* hasAnswer(runId))) yield* afterCommit(() => killPoint('chain'));
+}
+
+function* hasOtherCall(row: CallRow): Unit<boolean> {
+  const live = query
+    .selectFrom('calls')
+    .select('call_id')
+    .where('run_id', '=', row.run_id)
+    .where('state', '<>', 'settled');
+  return (yield* first(live.where('call_id', '<>', row.call_id).limit(1).compile())) !== undefined;
+}
+
+function* hasAnswer(runId: string): Unit<boolean> {
+  const answered = query.selectFrom('questions').select('question_id').where('run_id', '=', runId);
+  return (yield* first(answered.where('status', '=', 'answered').limit(1).compile())) !== undefined;
 }

@@ -64,7 +64,8 @@ export function createEngine({ address, workflows, activities, logger }: EngineO
 }
 
 function parseAddress(address: string): { host: string; port: string } {
-  const { hostname, port } = new URL(address.includes('://') ? address : `http://${address}`);
+  const { protocol, hostname, port } = new URL(address.includes('://') ? address : `http://${address}`);
   if (port === '') throw new TypeError(`the address of the workflow engine needs a port: ${address}`);
-  return { host: hostname, port };
+  // The SDK takes the scheme of a host as the wish for TLS.
+  return { host: protocol === 'https:' ? `https://${hostname}` : hostname, port };
 }

@@ -15,10 +15,10 @@ interface SdkWorker {
   _stub: { close(): void } | null;
   _maxConcurrentWorkItems: number;
   _maxQueueSize: number;
-  _executeOrchestrator(request: unknown, stub: AnswerStub): Promise<void>;
+  _executeOrchestrator(request: unknown, channel: AnswerChannel): Promise<void>;
 }
 
-interface AnswerStub {
+interface AnswerChannel {
   completeOrchestratorTask(answer: TurnAnswer, callback: (error: Error | null, value?: unknown) => void): void;
 }
 
@@ -59,11 +59,11 @@ export function liftLimits(runtime: WorkflowRuntime, maxConcurrentWorkItems: num
 export function interceptTurnAnswers(runtime: WorkflowRuntime, edit: (answer: TurnAnswer) => void): void {
   const worker = workerOf(runtime);
   const execute = worker._executeOrchestrator.bind(worker);
-  worker._executeOrchestrator = (request, stub) =>
+  worker._executeOrchestrator = (request, channel) =>
     execute(request, {
       completeOrchestratorTask(answer, callback) {
         edit(answer);
-        stub.completeOrchestratorTask(answer, callback);
+        channel.completeOrchestratorTask(answer, callback);
       },
     });
 }

@@ -10,8 +10,9 @@ const silent = (): void => undefined;
  */
 export function routeSdkLogs(logger: Logger): void {
   Object.assign(ConsoleLoggerService.prototype, {
-    error: (message: string, ...more: unknown[]) => logger.error({ sdk: message, more }, 'workflow SDK'),
-    warn: (message: string, ...more: unknown[]) => logger.warn({ sdk: message, more }, 'workflow SDK'),
+    // To the SDK a run that fails as its author meant it to is an error of the program.
+    error: (message: string, ...more: unknown[]) => logger.warn({ sdk: message, more }, 'workflow SDK'),
+    warn: (message: string, ...more: unknown[]) => logger.debug({ sdk: message, more }, 'workflow SDK'),
     info: silent,
     verbose: silent,
     debug: silent,

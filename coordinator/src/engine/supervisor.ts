@@ -15,7 +15,7 @@ export class Supervisor {
   readonly #listeners = new Set<() => void>();
   #worker: DaprWorker | undefined;
   #startedAt = 0;
-  #connections = 0;
+  #workers = 0;
   #connected = false;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -62,7 +62,8 @@ export class Supervisor {
     if (this.#connected) return;
     this.#connected = true;
     this.#logger.info('connected to the workflow engine');
-    if (++this.#connections > 1) for (const listener of this.#listeners) listener();
+    // A worker that came and went between two looks was one too: rather tell once too often than not at all.
+    if (this.#workers > 1) for (const listener of this.#listeners) listener();
   }
 
   async #replace(): Promise<void> {
@@ -70,6 +71,7 @@ export class Supervisor {
       ?.stop()
       .catch((err: unknown) => this.#logger.debug({ err }, 'a lost worker did not stop cleanly'));
     this.#worker = this.#create();
+    this.#workers++;
     this.#startedAt = Date.now();
     await this.#worker.start();
   }

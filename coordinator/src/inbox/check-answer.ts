@@ -1,85 +1,36 @@
-import { type Answer, MeshError } from '@daca-mesh/protocol';
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
-import addFormats from 'ajv-formats';
+import {
+  type Answer,
+  checkAnswer as checkAgainst,
+  compileAnswerSchema,
+  isMeshError,
+  MeshError,
+} from '@daca-mesh/protocol';
 import type { QuestionRow } from '../store/schema.ts';
 import { toQuestion } from './inbox-question.ts';
 import { answerForms } from './question-text.ts';
 
-/** One thing that is wrong with an answer; `path` leads into the answer: `value.amount`. */
-export interface AnswerViolation {
-  path: string;
-  message: string;
-}
-
-const maxViolations = 20;
-
 /**
- * Compiles the schema of a question. A fresh validator each time: schemas come from anywhere, and two of them may claim
- * the same `$id`; answers are far too rare for the milliseconds to matter.
- * @throws MeshError `INVALID_ARGUMENT` when it is no JSON Schema, or refers to one that is not part of it.
- */
-export function compileAnswerSchema(schema: Record<string, unknown>): ValidateFunction {
-  const { $schema: _dialect, ...withoutDialect } = schema;
-  try {
-    // The package is CommonJS: its default export is one level down for ES modules.
-    return addFormats.default(new Ajv2020({ strict: false, allErrors: true, logger: false })).compile(withoutDialect);
-  } catch (cause) {
-    const detail = cause instanceof Error ? `: ${cause.message}` : '';
-    throw new MeshError('INVALID_ARGUMENT', `the schema of the question is no JSON Schema${detail}`, { cause });
-  }
-}
-
-/**
- * Checks an answer against what its question allows.
- * @throws MeshError `ANSWER_INVALID`; `details.violations` names every problem with its path.
+ * Checks an answer against what the row of its question allows.
+ * @throws MeshError `ANSWER_INVALID`; `details` names every problem with its path, and the forms that are allowed.
  */
 export function checkAnswer(row: QuestionRow, answer: Answer): void {
-  const question = toQuestion(row);
-  if (!question.actions.includes(answer.action)) {
-    throw invalid(row, [{ path: 'action', message: `must be one of ${question.actions.join(', ')}` }]);
-  }
-  const takesValue = answer.action === 'edit' || answer.action === 'answer';
-  if (!takesValue) {
-    if (answer.value === undefined) return;
-    throw invalid(row, [{ path: 'value', message: `${answer.action} takes no value` }]);
-  }
-  if (answer.value === undefined && (answer.action === 'edit' || question.schema)) {
-    throw invalid(row, [{ path: 'value', message: `${answer.action} needs a value` }]);
-  }
-  if (!question.schema || answer.value === undefined) return;
-  const violations = valueViolations(row, question.schema, answer.value);
-  if (violations.length > 0) throw invalid(row, violations);
-}
-
-function valueViolations(row: QuestionRow, schema: Record<string, unknown>, value: unknown): AnswerViolation[] {
-  let validate: ValidateFunction;
+  const { schema, ...question } = toQuestion(row);
   try {
-    validate = compileAnswerSchema(schema);
+    checkAgainst({ ...question, ...(schema && isOurs(row, schema) && { schema }) }, answer);
   } catch (error) {
-    // An agent may publish a schema that we cannot read; it then judges the answer itself.
-    if (row.call_id !== null) return [];
-    throw error;
+    if (!isMeshError(error) || error.code !== 'ANSWER_INVALID') throw error;
+    const details = { ...error.details, forms: answerForms(toQuestion(row)) };
+    throw new MeshError('ANSWER_INVALID', error.message, { details });
   }
-  return validate(value) ? [] : (validate.errors ?? []).slice(0, maxViolations).map(toViolation);
 }
 
-function toViolation(error: ErrorObject): AnswerViolation {
-  const choices = error.keyword === 'enum' ? `: ${JSON.stringify(error.params['allowedValues'])}` : '';
-  const unknownKey = error.keyword === 'additionalProperties' ? `: ${String(error.params['additionalProperty'])}` : '';
-  return { path: toPath(error.instancePath), message: `${error.message ?? error.keyword}${choices}${unknownKey}` };
-}
-
-/** A JSON Pointer into the value as a path into the answer. */
-const toPath = (pointer: string): string =>
-  pointer
-    .split('/')
-    .slice(1)
-    .map((key) => (/^\d+$/.test(key) ? `[${key}]` : `.${key.replaceAll('~1', '/').replaceAll('~0', '~')}`))
-    .reduce((path, step) => path + step, 'value');
-
-function invalid(row: QuestionRow, violations: AnswerViolation[]): MeshError {
-  const summary = violations.map(({ path, message }) => `${path} ${message}`).join('; ');
-  return new MeshError('ANSWER_INVALID', `the answer does not fit question ${row.question_id}: ${summary}`, {
-    details: { questionId: row.question_id, violations, forms: answerForms(toQuestion(row)) },
-  });
+/** An agent may publish a schema that we cannot read; it then judges the answer itself. */
+function isOurs(row: QuestionRow, schema: Record<string, unknown>): boolean {
+  if (row.call_id === null) return true;
+  try {
+    compileAnswerSchema(schema);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -139,7 +139,7 @@ describe('answering', () => {
     await expect(answer({ action: 'reject', reason: 'no' }, 'bob')).rejects.toMatchObject({
       code: 'QUESTION_CLOSED',
       message: expect.stringMatching(/ada answered "approve" at \d{4}-/),
-      details: { questionId: idOf(1), status: 'answered', answer: { action: 'approve' }, answeredBy: 'ada' },
+      details: { questionId: idOf(1), outcome: 'answered', answer: { action: 'approve' }, answeredBy: 'ada' },
     });
   });
 
@@ -213,7 +213,7 @@ describe('the deadline', () => {
     ]);
     await expect(answer({ action: 'approve' })).rejects.toMatchObject({
       code: 'QUESTION_CLOSED',
-      details: { status: 'expired', answer: { action: 'reject' } },
+      details: { outcome: 'expired', answer: { action: 'reject' } },
     });
   });
 
@@ -279,7 +279,7 @@ describe('withdrawing', () => {
     expect(await stateOf()).toBe(TaskState.TASK_STATE_WORKING);
     await expect(answer({ action: 'approve' }, 'ada', idOf(2))).rejects.toMatchObject({
       code: 'QUESTION_CLOSED',
-      details: { status: 'withdrawn' },
+      details: { outcome: 'withdrawn' },
     });
   });
 });

@@ -1,4 +1,4 @@
-import { type Answer, digest, MeshError, Question } from '@daca-mesh/protocol';
+import { type Answer, compileAnswerSchema, digest, MeshError, Question } from '@daca-mesh/protocol';
 import { afterCommit, all, first, killPoint, run, type Unit } from '@daca-mesh/protocol/server';
 import { z } from 'zod';
 import { clearDeadline, setDeadline } from '../deadlines/deadlines.ts';
@@ -6,7 +6,7 @@ import { raiseEvent } from '../outbox/raise.ts';
 import { query, type QuestionRow } from '../store/schema.ts';
 import { appendTimeline, type NewTimelineEntry } from '../store/timeline.ts';
 import { eventNames, type QuestionOutcome, type QuestionRequest } from '../workflow-kit/contract.ts';
-import { checkAnswer, compileAnswerSchema } from './check-answer.ts';
+import { checkAnswer } from './check-answer.ts';
 import { answerOf, escalationOf, type InboxQuestion, toInboxQuestion, toQuestion } from './inbox-question.ts';
 import { type InboxDeps, isRunOver, showQuestions } from './show-questions.ts';
 
@@ -45,8 +45,10 @@ export function* askQuestion(deps: InboxDeps, request: AskRequest): Unit<{ statu
     });
   }
   yield* scheduleEscalation(deps, row);
-  const { id, runId: _run, status: _status, askedAt: _askedAt, ...shown } = toInboxQuestion(row);
-  yield* note(deps, row, 'question-asked', { ...shown, questionId: id });
+  // What is to be approved may be large, and stays with the question; its hash says which it was.
+  const { id: questionId, prompt, actions, argumentsHash, path, assignee, deadline } = toQuestion(row);
+  const asked = { questionId, prompt, actions, argumentsHash, path, assignee, deadline };
+  yield* note(deps, row, 'question-asked', asked);
   yield* showQuestions(deps, row.run_id);
   yield* afterCommit(() => killPoint('question-open'));
   return { status: 'open' };
@@ -157,7 +159,7 @@ export function closedError(row: QuestionRow): MeshError {
   return new MeshError('QUESTION_CLOSED', `question ${question.id} is closed: ${outcomes[row.status]}`, {
     details: {
       questionId: question.id,
-      status: row.status === 'open' ? 'expired' : row.status,
+      outcome: row.status === 'open' ? 'expired' : row.status,
       ...(answer === undefined ? {} : { answer }),
       ...(question.answeredBy === undefined ? {} : { answeredBy: question.answeredBy }),
       closedAt: at,

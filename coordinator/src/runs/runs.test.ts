@@ -1,5 +1,6 @@
 import { TaskState } from '@a2a-js/sdk';
 import { dataOf } from '@daca-mesh/protocol';
+import { collect } from '@daca-mesh/protocol/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Script } from './testing/scripted-engine.ts';
 import { callOf, TestMesh } from './testing/test-mesh.ts';
@@ -59,10 +60,12 @@ describe('a run', () => {
     delayMs = 400;
     await mesh.start(settings);
     const runId = await mesh.run('chain');
-    if (watched) mesh.coordinator.signals.followers.follow(runId);
+    const watching = watched ? collect(mesh.server.core.subscribe(runId, { caller: 'local' })) : undefined;
     await completed(runId);
     expect(executed).toEqual(['first', 'second']);
     expect(mesh.engine.raised.map(({ name }) => name.split(':')[0])).toEqual(['call', 'call']);
     expect(await mesh.timelineTypes(runId)).toContain('call-progress');
+    await watching;
+    expect(mesh.coordinator.signals.followers.has(runId)).toBe(false);
   });
 });

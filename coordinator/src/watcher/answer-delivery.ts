@@ -64,10 +64,10 @@ export class AnswerDelivery {
 
   async #deliver(question: QuestionRow): Promise<void> {
     const { database, logger } = this.#deps;
-    const row = await database.read(() => callOf(question));
-    if (!row || row.state === 'settled') return;
     const id = question.question_id;
     try {
+      const row = await database.read(() => callOf(question));
+      if (!row || row.state === 'settled') return;
       if (question.remote_question_id === null || question.answer === null) {
         await database.write(() => settleWithoutAgent(this.#deps, row, question));
       } else await this.#answer(row, question, Answer.parse(JSON.parse(question.answer)));

@@ -218,17 +218,16 @@ function noPeer(error: unknown): CallOutcome {
   return { status: 'failed', failure };
 }
 
-/** Makes all calls due that wait for a peer that answers again. */
+/** Makes calls due that wait for a peer that answers again. What happened to its open tasks meanwhile, its list tells. */
 export function* wakeCallsOf(peer: Peer): Unit<void> {
   const now = Date.now();
-  yield* run(
-    query
-      .updateTable('calls')
-      .set({ next_at: now })
-      .where('state', '<>', 'settled')
-      .where('next_at', '>', now)
-      .where('next_at', '<', now + maxBackoffMs * 2)
-      .where((eb) => eb.or([eb('peer_url', '=', peer.origin), eb('peer_url', 'is', null)]))
-      .compile(),
-  );
+  const waiting = query
+    .updateTable('calls')
+    .set({ next_at: now })
+    .where('state', '<>', 'settled')
+    .where('next_at', '>', now)
+    .where('next_at', '<', never)
+    .where((eb) => eb.or([eb('peer_url', '=', peer.origin), eb('peer_url', 'is', null)]));
+  const listed = waiting.where((eb) => eb.or([eb('state', '<>', 'open'), eb('abandoned', '<>', abandonedFor.nothing)]));
+  yield* run((peer.canList ? listed : waiting).compile());
 }

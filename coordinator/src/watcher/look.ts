@@ -47,7 +47,7 @@ export class CallLooks {
     const { database, directory, logger } = this.#deps;
     const peer = directory.at(row.peer_url ?? '');
     try {
-      if (!peer || row.task_id === null) await this.#later(row);
+      if (!peer?.healthy || row.task_id === null) await this.#later(row);
       else {
         const task = await this.#read(row, peer, row.task_id);
         await database.write(() => recordTask(this.#deps, row, task, { raise: true }));

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Task } from '@a2a-js/sdk';
 import { isInterrupted, isMeshError, isTerminal } from '@daca-mesh/protocol';
+import { taskQuestion } from '@daca-mesh/protocol/client';
 import { all, first, run, type Unit } from '@daca-mesh/protocol/server';
 import type { Peer } from '../directory/peer.ts';
 import { type CallRow, query } from '../store/schema.ts';
 import { abandonedFor } from './call-rows.ts';
 import type { WatcherDeps } from './deps.ts';
 import type { CallLooks } from './look.ts';
-import { recordTask, watermarkOf } from './record-task.ts';
+import { questionMark, recordTask, watermarkOf } from './record-task.ts';
 
 /**
  * One loop per peer asks for the tasks whose status changed, for all calls parked there. All times in it are the peer's
@@ -118,7 +119,7 @@ export class PeerPoller {
     const { state } = task.status;
     if (isTerminal(state)) await this.#looks.look(row);
     else if (!isInterrupted(state)) await database.write(() => recordTask(this.#deps, row, task, { raise: true }));
-    else if (row.watermark?.startsWith('question ')) return false;
+    else if (row.watermark === questionMark(taskQuestion(task)?.id)) return false;
     else await this.#looks.look(row);
     return true;
   }

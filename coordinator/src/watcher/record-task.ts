@@ -83,8 +83,8 @@ function* announceOpen(deps: WatcherDeps, row: CallRow): Unit<void> {
 
 /** When an open call is looked at by itself: rarely where the peer's list of tasks is watched anyway. */
 export function nextLook(deps: WatcherDeps, row: CallRow, tries: number): { next_at: number; tries: number } {
-  const peer = deps.directory.at(row.peer_url ?? '');
-  const listed = peer?.healthy === true && peer.canList;
+  // A peer that is away is not asked for each of its calls; when it is back, what waits for it is due.
+  const listed = deps.directory.at(row.peer_url ?? '')?.canList ?? false;
   if (row.abandoned === abandonedFor.nothing && !deps.settings.polling) return { next_at: never, tries };
   const delays = listed && row.abandoned === abandonedFor.nothing ? listedLooksMs : looksMs;
   const delayMs = delays[Math.min(tries, delays.length - 1)] ?? 0;
@@ -101,7 +101,7 @@ export const callQuestionId = (row: CallRow, remoteId: string): string =>
 function* recordQuestion(deps: WatcherDeps, row: CallRow, task: Task, options: RecordOptions): Unit<Recorded> {
   const question = taskQuestion(task);
   if (!question) return { status: 'open' };
-  const watermark = `question ${question.id}`;
+  const watermark = questionMark(question.id);
   const isNew = watermark !== row.watermark;
   const kept = yield* keepCall(deps, keyOf(row), {
     state: 'open',
@@ -182,6 +182,9 @@ function checkedOutput(
   const message = `what ${row.agent ?? 'the agent'} returned does not fit the skill ${row.skill ?? ''}: ${parsed.error.message}`;
   return { status: 'failed', failure: { code: 'INVALID_OUTPUT', message, retryable: false } };
 }
+
+/** The watermark of a call whose agent asks. */
+export const questionMark = (questionId: string | undefined): string => `question ${questionId ?? ''}`;
 
 /** What tells one sight of a task from the next. */
 export const watermarkOf = (task: Task): string => {

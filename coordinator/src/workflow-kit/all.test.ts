@@ -203,6 +203,25 @@ describe('all, failing fast', () => {
     expect(activities.end).toMatchObject({ status: 'failed', undone: ['slow at 0/0/0'], notUndone: [] });
   });
 
+  it('hands what it still waits for over to a cancel', async () => {
+    const { engine, activities } = startRun(
+      failing({ undo: true }),
+      {},
+      {
+        agents: { slow: () => 'open', bad: () => failed('bad', false) },
+        onAbandon: () => 'never',
+      },
+    );
+    engine.autoTime = false;
+    await engine.settle();
+    activities.raise(engine.instanceId, 'cancel', {});
+    await engine.settle();
+    activities.settle(activities.sent[0]?.callId ?? '', 1, completed({ light: 'on' }));
+    await engine.settle();
+    expect(activities.sent.at(-1)).toMatchObject({ compensating: true, input: { undoing: { light: 'on' } } });
+    expect(activities.end).toMatchObject({ status: 'canceled', undone: ['slow at 0/0/0'] });
+  });
+
   it('waits for a call nobody can tell about only so long', async () => {
     const { engine, activities } = startRun(
       failing({ undo: true }),

@@ -33,7 +33,7 @@ export type AskOutcome<V> =
   | { status: 'expired'; answer: Decided<V> | undefined };
 
 /** An answer whose value was checked. */
-export type Decided<V> =
+type Decided<V> =
   | { action: 'approve' | 'reject'; reason?: string }
   | { action: 'edit' | 'answer'; value: V; reason?: string };
 

@@ -1,3 +1,4 @@
+import { proposalIdOf } from './identity.ts';
 import { invoke } from './invoke.ts';
 import { type Step, untilAny } from './orchestration.ts';
 import type { Run } from './run.ts';
@@ -18,8 +19,9 @@ export async function* awaitVerdict(
     if (verdict) return verdict.payload;
     const raised = userEvent === undefined ? undefined : run.events.takeRaw(userEvent);
     if (raised) {
-      const proposal = { event: userEvent ?? '', payload: raised.payload ?? null };
-      yield* invoke(run, 'propose', `${path}.propose-${proposals++}`, proposal);
+      const key = `${path}.propose-${proposals++}`;
+      const proposal = { proposalId: proposalIdOf(run, key), event: userEvent ?? '', payload: raised.payload ?? null };
+      yield* invoke(run, 'propose', key, proposal);
     } else {
       const names = userEvent === undefined ? [verdictName] : [verdictName, userEvent];
       yield* untilAny(names.map((name) => run.events.waiter(name)));

@@ -31,6 +31,11 @@ export class Branch {
     return this.#abortion ?? this.#parent?.refusal;
   }
 
+  /** Whether this is a line of execution of its own, not a branch of an `all`. */
+  get isRoot(): boolean {
+    return this.#parent === undefined;
+  }
+
   /** Whether this is the given branch or lies below it. */
   isWithin(other: Branch): boolean {
     return this === other || (this.#parent?.isWithin(other) ?? false);

@@ -19,7 +19,7 @@ export type CallResult<S extends string, O> = O extends { onExhausted: 'ask-huma
   : SkillOutput<S>;
 
 /** The call that undoes a call. It must accept that there is nothing to undo. */
-export interface UndoCall<Output, S extends string> {
+interface UndoCall<Output, S extends string> {
   target: CallTarget<S>;
   /**
    * Makes the input of the undoing call from the result of the call to be undone: undefined where that was not done, or

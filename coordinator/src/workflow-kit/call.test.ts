@@ -321,6 +321,13 @@ describe('a call whose outcome nobody knows', () => {
     expect(activities.end).toEqual({ status: 'completed', output: { got: { attempts: 2 } } });
   });
 
+  it('is sent again only as often as any other', async () => {
+    const { engine, activities } = startRun(calling({ onUnknown: 'resend' }), {}, { agents: { work: () => unknown } });
+    await engine.settle();
+    expect(activities.sent).toHaveLength(5);
+    expect(activities.end).toMatchObject({ status: 'failed', failure: { code: 'OUTCOME_UNKNOWN' } });
+  });
+
   it('fails where the author says so', async () => {
     const { engine, activities } = startRun(calling({ onUnknown: 'fail' }), {}, { agents: { work: () => unknown } });
     await engine.settle();
@@ -339,8 +346,9 @@ describe('the types of a call', () => {
       async *run(mesh) {
         // @ts-expect-error -- `text` is missing
         yield* mesh.call({ skill: 'extract-keywords' }, {});
+        const draft = yield* mesh.call({ skill: 'write' }, { keywords: [] }, { onExhausted: 'ask-human' });
         // @ts-expect-error -- a draft that a person may skip can be missing
-        yield* mesh.call({ skill: 'write' }, { keywords: [] }, { onExhausted: 'ask-human' }).next().value.title;
+        yield* mesh.progress(draft.title);
         const { keywords } = yield* mesh.call({ skill: 'extract-keywords' }, { text: 'x' });
         return { terms: keywords.map(({ term }) => term) };
       },

@@ -28,6 +28,7 @@ export async function* call(
   const about = { callId: callIdOf(run, place.path), target: targetLabel(target) };
   for (let attempt = 1, tries = 1; ; attempt++, tries++) {
     const request = requestOf(run, place, target, input, options, attempt);
+    if (undo) undo.skip = false;
     const outcome = checkOutput(
       yield* makeAttempt(run, { place, request, onQuestion: options.onQuestion, undo }),
       request,
@@ -39,7 +40,7 @@ export async function* call(
     // Rejected means: not done (A2A specification, TaskState).
     if (undo) undo.skip = outcome.status === 'rejected';
     const error = callError(outcome, { ...about, attempts: attempt });
-    if (tries < attempts && mayRetry(run, outcome, options)) {
+    if (tries < attempts && mayRetry(run, outcome, request)) {
       yield* waitBeforeRetry(run, place, attempt, error.message);
       continue;
     }
@@ -78,10 +79,10 @@ function requestOf(
 }
 
 /** Whether another attempt is made. What undoes something is tried again whatever it said. */
-function mayRetry(run: Run, { status, failure }: FailedOutcome, options: CallOptions<unknown>): boolean {
-  if (failure.code === 'OUTCOME_UNKNOWN') return false;
+function mayRetry(run: Run, { status, failure }: FailedOutcome, { onUnknown, repeatable }: CallRequest): boolean {
+  if (failure.code === 'OUTCOME_UNKNOWN') return onUnknown === 'resend';
   if (run.compensating) return true;
-  return status !== 'rejected' && (failure.retryable || (status === 'timed-out' && options.repeatable === true));
+  return status !== 'rejected' && (failure.retryable || (status === 'timed-out' && repeatable));
 }
 
 async function* waitBeforeRetry(run: Run, { path }: Place, attempt: number, reason: string): Step<void> {

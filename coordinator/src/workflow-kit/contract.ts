@@ -157,8 +157,11 @@ export interface KitActivities {
   ask(input: ActivityScope & { question: QuestionRequest }): Promise<{ status: 'open' } | QuestionOutcome>;
   withdraw(input: ActivityScope & { questionIds: string[]; waitIds: string[] }): Promise<{ status: 'ok' }>;
   wait(input: ActivityScope & { wait: WaitRequest }): Promise<{ status: 'open' } | WaitOutcome>;
-  /** An event that arrived by Dapr's own raise, without our id: judged by the rows like any other. */
-  propose(input: ActivityScope & { event: string; payload: unknown }): Promise<{ status: 'ok' }>;
+  /**
+   * An event that arrived by Dapr's own raise, without our id: judged by the rows like any other. `proposalId` is the id
+   * it gets, the same when the activity is executed again.
+   */
+  propose(input: ActivityScope & { proposalId: string; event: string; payload: unknown }): Promise<{ status: 'ok' }>;
   progress(input: ActivityScope & { message: string; percent?: number }): Promise<{ status: 'ok' }>;
   note(
     input: ActivityScope & {

@@ -1,4 +1,5 @@
-import { MeshError } from '@daca-mesh/protocol';
+import { isMeshError, MeshError } from '@daca-mesh/protocol';
+import { z } from 'zod';
 import { compensationAttempts, runCanceled, unwind } from './compensation.ts';
 import { type ClaimOutcome, type Envelope, eventNames, type RunEnd } from './contract.ts';
 import { Events } from './events.ts';
@@ -33,7 +34,7 @@ export async function* drive(
     end = { status: 'completed', output };
   } catch (error) {
     if (run.mismatch) throw run.mismatch;
-    if (!isExpected(error)) orchestration.warn('a workflow failed unexpectedly', { runId: run.runId, err: error });
+    if (!isMeshError(error)) orchestration.warn('a workflow failed unexpectedly', { runId: run.runId, err: error });
     end = yield* pump(run, unwind(run, root, error));
   }
   yield* pump(run, invoke(run, 'finish', 'finish', { end }, { attempts: compensationAttempts }));
@@ -62,14 +63,16 @@ async function* claimRun(run: Run, definition: WorkflowDefinition, start: Start)
 
 async function* execute(run: Run, definition: WorkflowDefinition, input: unknown): Step<unknown> {
   const parsed = definition.input.safeParse(input);
-  if (!parsed.success)
-    throw new MeshError('INVALID_ARGUMENT', 'the input does not fit', { details: { issues: parsed.error.issues } });
+  if (!parsed.success) throw misfit('INVALID_ARGUMENT', `the input of ${definition.name} does not fit`, parsed.error);
   const output = yield* definition.run(createMesh(run), parsed.data);
   const checked = definition.output.safeParse(output);
-  if (checked.success) return checked.data;
-  throw new MeshError('INVALID_OUTPUT', `${definition.name} returned what it does not promise`, {
-    details: { issues: checked.error.issues },
-  });
+  if (!checked.success)
+    throw misfit('INVALID_OUTPUT', `${definition.name} returned what it does not promise`, checked.error);
+  return checked.data;
+}
+
+function misfit(code: 'INVALID_ARGUMENT' | 'INVALID_OUTPUT', what: string, error: z.ZodError): MeshError {
+  return new MeshError(code, `${what}: ${z.prettifyError(error)}`, { details: { issues: error.issues } });
 }
 
 function continueAsNew(run: Run, input: unknown): { continued: true } {
@@ -128,5 +131,3 @@ function cancelReason(payload: unknown): string | undefined {
   const reason = typeof payload === 'object' && payload !== null && 'reason' in payload ? payload.reason : undefined;
   return typeof reason === 'string' ? reason : undefined;
 }
-
-const isExpected = (error: unknown): boolean => error instanceof Error && error.name === 'MeshError';

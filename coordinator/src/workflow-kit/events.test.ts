@@ -136,9 +136,10 @@ describe('events of users', () => {
     await engine.settle();
     expect(activities.log.filter((line) => line === 'propose go')).toHaveLength(1);
     expect(engine.status).toBe('running');
-    engine.raise('go', 2);
+    engine.raise('go', 1);
     await engine.settle();
-    const result = [1, 2].map((payload) => ({ status: 'received', payload }));
+    expect(new Set(activities.proposalIds).size).toBe(2);
+    const result = [1, 1].map((payload) => ({ status: 'received', payload }));
     expect(activities.end).toEqual({ status: 'completed', output: { result } });
   });
 });
@@ -191,6 +192,14 @@ describe('continueAsNew', () => {
     activities.raise(runId, eventNames.cancel, {});
     await engine.settle();
     expect(activities.end).toMatchObject({ status: 'canceled' });
+  });
+
+  it('is refused in a branch', async () => {
+    const branching = workflow((mesh) => mesh.all([mesh.continueAsNew({}), mesh.call({ skill: 'a' }, {})]));
+    const { engine, activities } = startRun(branching, {});
+    await engine.settle();
+    expect(activities.log).not.toContain('claim 1');
+    expect(activities.end).toMatchObject({ status: 'failed', failure: { code: 'INTERNAL' } });
   });
 
   it('is refused while something could still be undone', async () => {

@@ -27,9 +27,8 @@ export async function* decideExhausted(
   onUnknown: CallRequest['onUnknown'],
   onExhausted: 'fail' | 'ask-human',
 ): Step<Decision> {
-  if (call.error.code === 'OUTCOME_UNKNOWN') {
-    if (onUnknown === 'resend') return { choice: 'retry' };
-    if (onUnknown === 'ask-human') return yield* askChoice(run, call, ['resend', 'value', 'fail']);
+  if (call.error.code === 'OUTCOME_UNKNOWN' && onUnknown === 'ask-human') {
+    return yield* askChoice(run, call, ['resend', 'value', 'fail']);
   }
   if (onExhausted === 'fail') throw call.error;
   return yield* askChoice(run, call, ['retry', 'value', 'skip', 'abort']);

@@ -27,6 +27,10 @@ export const questionIdOf = (origin: Origin, path: string): string => derivedId(
 /** The id of a wait for a user-named event. */
 export const waitIdOf = (origin: Origin, path: string): string => derivedId(origin, 'w', path);
 
+/** The id of an event that reached the instance without one. */
+export const proposalIdOf = (origin: Origin, path: string): string =>
+  `proposal-${digest([origin.runId, origin.generation, path]).slice(0, 32)}`;
+
 /** The messageId of one attempt of a call. */
 export const messageIdOf = (origin: Origin, path: string, attempt: number): string =>
   digest([origin.runId, origin.generation, path, attempt]).slice(0, 32);

@@ -132,7 +132,8 @@ async function* activity(run: Run, name: string, input: unknown, options: { atte
 }
 
 async function* continueAsNew(run: Run, input: unknown): Step<never> {
-  yield* run.enter();
+  const { branch } = yield* run.enter();
+  if (!branch.isRoot || run.compensating) throw new TypeError('continueAsNew in a branch of the run');
   if (run.open.size > 0) throw new TypeError('continueAsNew while a call, a question or a wait is open');
   if (run.undos.some((undo) => !undo.skip))
     throw new TypeError('continueAsNew would forget what is to be undone: commit() first');

@@ -10,12 +10,12 @@ const patienceMs = 30_000;
 
 /**
  * Gives up what is open in some branches: questions and waits are withdrawn, calls are abandoned, and what really became of
- * them is awaited, bounded: a call that completed after all counts as done, so that it is undone.
+ * them is awaited, bounded: a call that completed after all counts as done, so that it is undone. Work stays open until
+ * then, so that a cancel that interrupts this finds it.
  */
 export async function* settleOpenWork(run: Run, branches: readonly Branch[], key: string, reason: string): Step<void> {
   const open = [...run.open].filter((work) => branches.some((branch) => work.branch.isWithin(branch)));
   if (open.length === 0) return;
-  for (const work of open) run.open.delete(work);
   const calls = open.filter((work) => work.kind === 'call');
   const others = open.filter((work) => work.kind !== 'call');
   const limit = run.orchestration.timer(new Date(run.orchestration.now().getTime() + patienceMs));
@@ -28,7 +28,10 @@ export async function* settleOpenWork(run: Run, branches: readonly Branch[], key
     if (limit.isComplete) break;
     yield [...waiting.map((call) => nextLeaf(run, call)), limit];
   }
-  for (const call of calls) run.events.ignore(eventNames.call(call.callId, call.attempt));
+  for (const call of calls) {
+    run.events.ignore(eventNames.call(call.callId, call.attempt));
+    run.open.delete(call);
+  }
 }
 
 type Withdrawable = Exclude<OpenWork, OpenCall>;
@@ -44,6 +47,7 @@ async function* withdraw(run: Run, works: Withdrawable[], key: string, limit: Le
   const questionIds = works.flatMap((work) => (work.kind === 'question' ? [work.questionId] : []));
   const waitIds = works.flatMap((work) => (work.kind === 'wait' ? [work.waitId] : []));
   yield* invoke(run, 'withdraw', `${key}.withdraw`, { questionIds, waitIds });
+  for (const work of works) run.open.delete(work);
   for (const id of questionIds) run.events.ignore(eventNames.answer(id));
   for (const id of waitIds) run.events.ignore(eventNames.wait(id));
 }
@@ -56,6 +60,7 @@ function nextLeaf(run: Run, call: OpenCall): Leaf {
 function isSettled(run: Run, call: OpenCall): boolean {
   const outcome = outcomeOf(run, call);
   if (outcome === undefined || outcome.status === 'question') return false;
+  run.open.delete(call);
   if (!call.undo) return true;
   if (outcome.status === 'completed') call.undo.result = outcome.output;
   if (outcome.status === 'rejected') call.undo.skip = true;

@@ -18,6 +18,7 @@ const agentsFor = (scores: { toxicity: number; spam: number; violence: number })
 
 const statusOf = (input: unknown): { status: unknown } => ({ status: Reflect.get(Object(input), 'status') });
 const risky = agentsFor({ toxicity: 0.9, spam: 0, violence: 0 });
+const open = () => 'open' as const;
 const post = { postId: 'p', text: 'You are awful', author: 'eve' };
 
 const decide = async (outcome: QuestionOutcome) => {
@@ -47,7 +48,6 @@ describe('content-moderation', () => {
   });
 
   it('scores in parallel', async () => {
-    const open = () => 'open' as const;
     const agents = { ...risky, 'score-toxicity': open, 'score-spam': open, 'score-violence': open };
     const { engine, activities } = startRun(contentModeration, post, { agents });
     await engine.settle();
@@ -106,7 +106,7 @@ describe('content-moderation', () => {
     const { engine, activities } = startRun(contentModeration, post, { agents });
     await engine.settle();
     expect(activities.openQuestions).toMatchObject([
-      { prompt: expect.stringContaining('spam'), arguments: { scores: { spam: null } } },
+      { prompt: expect.stringContaining('Spam could not be scored'), arguments: { scores: { spam: null } } },
     ]);
   });
 

@@ -12,7 +12,7 @@ const words = (list: string): string[] => list.trim().split(/\s+/);
 /** Words that carry no topic, though the published lists leave them in. */
 const additions: Record<Language, readonly string[]> = {
   en: words(`
-    across almost along already also although always among another around away became become besides called cause
+    a across almost along already also although always among another around away became become besides called cause
     comes contains different even ever every everything first get gets give gives given goes got however inside instead
     just keep last later least less like likely made make makes making many maybe much near need needs never new next
     often one ones others otherwise outside part per perhaps put quite rather really said say says see seem seems since

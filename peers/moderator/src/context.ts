@@ -35,6 +35,7 @@ const self =
   /\b(?:i am|i'm|im|i was|i feel|i felt|am i|i look|i sound|myself|i can be|makes? me feel|made me feel|my own|called me|call me|i've been|i have been)\b[^,;]*$/u;
 const secondPerson =
   /\b(?:you|you're|youre|you've|you'll|your|yours|yourself|yourselves|yall|y'all|u|ur|du|dich|dein|deine|tu|toi|vous|eres|usted)\b|@\w/u;
+const pointingAway = /\b(?:those|these|that|some|any|other)\s+$/u;
 const imperative = /\b(?:don't|dont|do not|stop) (?:be|being|act|acting)\b/u;
 
 /** Reads contexts off a text. */
@@ -55,7 +56,9 @@ export function createContextReader({ text }: PlainText): (hit: Hit) => Context 
       quoted,
       reported: report.test(before) || (quoted && report.test(after)) || mention.test(before),
       selfReferring: self.test(clause),
-      addressed: secondPerson.test(`${before}${text.slice(from, to)}${after}`) || imperative.test(before),
+      addressed:
+        !pointingAway.test(before) &&
+        (secondPerson.test(`${before}${text.slice(from, to)}${after}`) || imperative.test(before)),
     };
   };
 }

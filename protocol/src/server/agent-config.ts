@@ -1,12 +1,21 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { AgentServerOptions } from './agent-server.ts';
+import type { SkillDelays } from './skill.ts';
 
 const optionalText = z
   .string()
   .optional()
   // An empty variable counts as none, as in shells and Compose files.
   .transform((text) => (text === undefined || text === '' ? undefined : text));
+
+const parseSkillDelays = (text: string | undefined): SkillDelays =>
+  Object.fromEntries(
+    (text?.split(',') ?? []).map((item) => {
+      const [skillOrMs = '', ms] = item.split('=');
+      return ms === undefined ? ['*', Number(skillOrMs)] : [skillOrMs, Number(ms)];
+    }),
+  );
 
 /** The environment every agent understands; extend it with an agent's own variables. */
 export const agentEnvironment = z.object({
@@ -20,8 +29,12 @@ export const agentEnvironment = z.object({
   MESH_DURABILITY: z.enum(['full', 'normal']).default('full'),
   /** Which card to serve, for packages with several. */
   MESH_CARD: optionalText,
-  /** Milliseconds by which every skill is slowed down, for tests. */
-  MESH_SKILL_DELAY: z.coerce.number().int().min(0).default(0),
+  /** By how many milliseconds skills are slowed down, for tests: `250` all of them, `write=250,format=50` these. */
+  MESH_SKILL_DELAY: z
+    .string()
+    .regex(/^(?:[\w-]+=)?\d+(?:,(?:[\w-]+=)?\d+)*$/u, 'expected milliseconds, or <skill>=<milliseconds>,…')
+    .optional()
+    .transform(parseSkillDelays),
   /** The named point at which the process kills itself, for crash tests. */
   MESH_KILL_AT: optionalText,
 });
@@ -38,7 +51,7 @@ export interface AgentConfig {
   readonly logLevel: agentEnvironment['MESH_LOG_LEVEL'];
   readonly durability: 'full' | 'normal';
   readonly card: string | undefined;
-  readonly skillDelayMs: number;
+  readonly skillDelaysMs: SkillDelays;
   readonly killAt: string | undefined;
 }
 
@@ -52,7 +65,7 @@ export const toAgentConfig = (environment: agentEnvironment): AgentConfig => ({
   logLevel: environment.MESH_LOG_LEVEL,
   durability: environment.MESH_DURABILITY,
   card: environment.MESH_CARD,
-  skillDelayMs: environment.MESH_SKILL_DELAY,
+  skillDelaysMs: environment.MESH_SKILL_DELAY,
   killAt: environment.MESH_KILL_AT,
 });
 
@@ -74,11 +87,11 @@ export const parseAgentConfig = (environment: Record<string, string | undefined>
 /** The part of {@link AgentServerOptions} that comes from the settings. */
 export const serverSettings = (
   config: AgentConfig,
-): Pick<AgentServerOptions, 'database' | 'host' | 'port' | 'publicUrl' | 'token' | 'skillDelayMs'> => ({
+): Pick<AgentServerOptions, 'database' | 'host' | 'port' | 'publicUrl' | 'token' | 'skillDelaysMs'> => ({
   database: { path: resolve(config.dataPath, 'store.db'), durability: config.durability },
   host: config.host,
   port: config.port,
-  skillDelayMs: config.skillDelayMs,
+  skillDelaysMs: config.skillDelaysMs,
   ...(config.publicUrl !== undefined && { publicUrl: config.publicUrl }),
   ...(config.token !== undefined && { token: config.token }),
 });

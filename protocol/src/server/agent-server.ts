@@ -21,7 +21,7 @@ import {
 import { createJsonRpcHandler, sendJson } from './http/json-rpc.ts';
 import { createOperations } from './http/operations.ts';
 import { createRestHandler } from './http/rest.ts';
-import type { Skill } from './skill.ts';
+import type { Skill, SkillDelays } from './skill.ts';
 import { taskSchema } from './store/task-tables.ts';
 import { createTaskCore, type TaskCore } from './task-core.ts';
 
@@ -55,8 +55,8 @@ export interface AgentServerOptions {
   maxBodyBytes?: number;
   /** Silence on a stream after which a comment is sent; 15 s by default. */
   keepaliveMs?: number;
-  /** Slows every execution down, for tests. */
-  skillDelayMs?: number;
+  /** Slows executions down, for tests. */
+  skillDelaysMs?: SkillDelays;
   /** Told of each stream that follows a task; what it returns is called at the stream's end. */
   onFollow?: (taskId: string) => () => void;
   /** What /readyz asks; an agent without it is ready when it listens. */
@@ -131,7 +131,7 @@ function mount(app: Express, options: Mounted): void {
   app.disable('x-powered-by');
   app.disable('etag');
   app.get('/healthz', (_request, response) => sendJson(response, 200, { status: 'ok' }));
-  if (isLoopback(options.host)) app.use(refuseForeignPages);
+  if (isLoopback(options.host)) app.use(refuseForeignPages(options.publicUrl));
   app.get(cardPath, createCardHandler(options.card));
   if (token !== undefined) app.use(requireToken(token));
   app.use(readJsonBody(options.maxBodyBytes ?? 4 * 1024 * 1024));

@@ -12,7 +12,7 @@ export { sqliteQueryBuilder, statement } from './database/statement.ts';
 export { afterCommit, all, type Database, first, run, type Step, type StepResult, type Unit } from './database/unit.ts';
 export { defaultTaskLimits, type TaskLimits } from './core/core-services.ts';
 export { questionMessage } from './core/questions.ts';
-export { configureKillPoint, killPoint, type KillPointOptions } from './kill-point.ts';
+export { configureKillPoint, isKillPointArmed, killPoint, type KillPointOptions } from './kill-point.ts';
 export {
   type ArtifactFields,
   type AskQuestion,

@@ -26,7 +26,13 @@ export function configureKillPoint({ at, dataPath }: KillPointOptions): void {
   if (!existsSync(markerPath)) armed = { name, remaining: Number(count), markerPath };
 }
 
-/** Kills this process (SIGKILL) if it was armed for this point. A crash test names the point it must survive. */
+/** Whether this process was armed for a point: where finding out that it is reached costs something. */
+export const isKillPointArmed = (name: string): boolean => armed?.name === name;
+
+/**
+ * Kills this process (SIGKILL) if it was armed for this point; a crash test names the point it must survive. The task
+ * core has `task-created`, `answer-stored`, `effect-intent`, `effect-done`, `effect-stored` and `before-complete`.
+ */
 export function killPoint(name: string): void {
   if (armed?.name !== name) return;
   armed.remaining -= 1;

@@ -150,3 +150,6 @@ export const detachedSkill = (definition: DetachedSkill): Skill => ({
   onMessage: (message) => definition.onMessage(message),
   onCancel: (cancel) => definition.onCancel(cancel),
 });
+
+/** By how many milliseconds skills are slowed down, by skill id; `*` stands for every skill that is not named. */
+export type SkillDelays = Readonly<Record<string, number>>;

@@ -13,7 +13,7 @@ import type { TaskEvent } from './core/task-stream.ts';
 import type { TaskLimits } from './core/core-services.ts';
 import { DurableTaskCore } from './core/durable-task-core.ts';
 import type { Database, Unit } from './database/unit.ts';
-import type { Skill, TaskChange } from './skill.ts';
+import type { Skill, SkillDelays, TaskChange } from './skill.ts';
 
 export type { TaskEvent };
 
@@ -63,8 +63,8 @@ export interface TaskCoreOptions {
   /** Whether a repeated messageId is recognized; true by default. */
   idempotency?: boolean;
   limits?: Partial<TaskLimits>;
-  /** Slows every execution down, for tests. */
-  skillDelayMs?: number;
+  /** Slows executions down, for tests. */
+  skillDelaysMs?: SkillDelays;
   /** Told of each stream that follows a task; what it returns is called at the stream's end. */
   onFollow?: (taskId: string) => () => void;
 }

@@ -56,7 +56,7 @@ const start = ({ dataDir, token, env }: StartOptions) =>
     card,
     logger: pino({ level: 'silent' }),
     database: { path: join(dataDir, 'store.db'), durability: 'normal' },
-    skillDelayMs: Number(env?.['MESH_SKILL_DELAY'] ?? 0),
+    skillDelaysMs: { '*': Number(env?.['MESH_SKILL_DELAY'] ?? 0) },
     ...(token === undefined ? {} : { token }),
     skills: {
       shout: skill(schemas.shout, async ({ input }) => ({ text: input.text.toUpperCase() })),

@@ -24,7 +24,6 @@ import {
   executionSuspended,
   timerFired,
   toMs,
-  workflowStarted,
 } from './history-events.ts';
 import type { End, Lifecycle } from './lifecycle.ts';
 import type { Turn } from './turn-queue.ts';
@@ -99,7 +98,7 @@ export class TurnCommit {
   #takeBatch(instance: Instance, turn: Turn): number {
     const { history } = this.#store;
     const { run, historyLength } = instance;
-    history.append(run, historyLength, workflowStarted(turn.startedAt));
+    history.append(run, historyLength, turn.started);
     return historyLength + 1 + history.takeFromInbox(run, turn.lastInboxId, historyLength + 1);
   }
 

@@ -23,7 +23,8 @@ export interface Turn {
   readonly instanceId: string;
   readonly executionId: string;
   readonly lastInboxId: number;
-  readonly startedAt: number;
+  /** Encoded: the event that carries the turn's time, the first of its new events. */
+  readonly started: Uint8Array;
   readonly token: string;
   worker: Worker | undefined;
   attempts: number;
@@ -144,7 +145,7 @@ export class TurnQueue {
       instanceId,
       executionId,
       lastInboxId: last.id,
-      startedAt: now,
+      started: workflowStarted(now),
       // The history grows with every turn, so its length tells the turns of a generation apart.
       token: `${executionId}#${historyLength}`,
       worker: undefined,
@@ -161,9 +162,9 @@ export class TurnQueue {
   }
 
   #workItem(turn: Turn, events: Uint8Array[]): Uint8Array {
-    const { instanceId, executionId, run, startedAt, token } = turn;
+    const { instanceId, executionId, run, started, token } = turn;
     const pastEvents = this.#store.history.events(run);
-    const newEvents = [workflowStarted(startedAt), ...events];
+    const newEvents = [started, ...events];
     return toBinary(
       WorkItemSchema,
       create(WorkItemSchema, {

@@ -22,15 +22,23 @@ function randomSequence(start: number): () => number {
   };
 }
 
-/** Runs the program until it ends or is killed `afterMs` after its start; its outputs, or undefined if it was killed. */
-async function runProgram(folder: string, afterMs?: number): Promise<unknown> {
+interface Kill {
+  /** Counted from the start of the process, or from when its workflows run. */
+  readonly from: 'start' | 'running';
+  readonly afterMs: number;
+}
+
+/** Runs the program until it ends or is killed; its outputs, or undefined if it was killed. */
+async function runProgram(folder: string, kill?: Kill): Promise<unknown> {
   const program = spawn(process.execPath, [join(import.meta.dirname, 'program.ts'), folder], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exit = once(program, 'exit');
+  const running = once(program.stdout, 'data');
   const written = text(program.stdout);
-  if (afterMs !== undefined) {
-    await Promise.race([exit, sleep(afterMs)]);
+  if (kill !== undefined) {
+    if (kill.from === 'running') await running;
+    await Promise.race([exit, sleep(kill.afterMs)]);
     program.kill('SIGKILL');
   }
   const [code] = await exit;
@@ -53,7 +61,7 @@ function unfinishedRows(folder: string): unknown {
 }
 
 describe('kill -9', () => {
-  it(`changes no outcome, at ${KILLS} random moments (seed ${seed})`, { timeout: 60_000 }, async () => {
+  it(`changes no outcome, at ${KILLS} random moments (seed ${seed})`, { timeout: 120_000 }, async () => {
     const random = randomSequence(seed);
     using undisturbed = temporaryFolder();
     const expected = await runProgram(undisturbed.path);
@@ -67,8 +75,9 @@ describe('kill -9', () => {
       let killsHere = 0;
       let outputs: unknown;
       while (outputs === undefined) {
-        // From "before the sidecar is up" to "far into the work".
-        outputs = await runProgram(folder.path, kills < KILLS ? 250 + random() * 550 : undefined);
+        const kill: Kill =
+          random() < 0.2 ? { from: 'start', afterMs: random() * 500 } : { from: 'running', afterMs: random() * 400 };
+        outputs = await runProgram(folder.path, kills < KILLS ? kill : undefined);
         if (outputs === undefined) {
           kills += 1;
           killsHere += 1;

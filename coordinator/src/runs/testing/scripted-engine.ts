@@ -15,11 +15,11 @@ export interface Step {
   activities: KitActivities;
   runId: string;
   input: unknown;
-  scope(): ActivityScope;
+  scope: () => ActivityScope;
   /** The payload of the next event of this name. */
-  event(name: string): Promise<unknown>;
+  event: (name: string) => Promise<unknown>;
   /** Sends a call and waits until it is settled. */
-  call(request: Parameters<KitActivities['send']>[0]['call']): Promise<unknown>;
+  call: (request: Parameters<KitActivities['send']>[0]['call']) => Promise<unknown>;
 }
 
 /** A workflow as plain code, executed from its start by each instance. */
@@ -43,12 +43,12 @@ export class ScriptedEngine implements ActivityEngine {
   readonly failures: unknown[] = [];
   /** While false every request is refused, as by an engine that is away. */
   up = true;
-  readonly #activities: KitActivities;
+  readonly activities: KitActivities;
   readonly #scripts: Record<string, Script>;
   readonly #reconnected = new Set<() => void>();
 
   constructor(activities: KitActivities, scripts: Record<string, Script>) {
-    this.#activities = activities;
+    this.activities = activities;
     this.#scripts = scripts;
   }
 
@@ -127,7 +127,7 @@ export class ScriptedEngine implements ActivityEngine {
     script: Script | undefined,
   ): Promise<void> {
     const { token, generation } = instance.envelope;
-    const claimed = await this.#activities.claim({ instanceId: runId, workflow, version, generation, token });
+    const claimed = await this.activities.claim({ instanceId: runId, workflow, version, generation, token });
     if (claimed.status === 'go' && script) await script(this.#step(runId, claimed.input, instance));
     if (instance.status === 'running') instance.status = 'completed';
   }
@@ -152,13 +152,13 @@ export class ScriptedEngine implements ActivityEngine {
       }
     };
     return {
-      activities: this.#activities,
+      activities: this.activities,
       runId,
       input,
       scope,
       event,
       call: async (call) => {
-        const sent = await this.#activities.send({ ...scope(), call });
+        const sent = await this.activities.send({ ...scope(), call });
         return sent.status === 'open' ? await event(eventNames.call(call.callId, call.attempt)) : sent;
       },
     };

@@ -32,8 +32,12 @@ export type Behaviour = (context: SkillContext<z.infer<typeof Work>>) => Promise
 export interface AgentFields {
   name?: string;
   port?: number;
+  /** Where others reach it, when that is not where it listens. */
+  publicUrl?: string;
   /** Announces and keeps the mesh's extensions; true by default. Else it is a plain A2A agent. */
   ours?: boolean;
+  /** How many tasks it works on at a time. */
+  maxRunning?: number;
 }
 
 /** A coordinator over a real database with agents that are real servers, in one temporary folder. */
@@ -58,7 +62,7 @@ export class TestMesh implements AsyncDisposable {
   /** Starts an agent with one skill per behaviour. */
   async agent(
     skills: Record<string, Behaviour>,
-    { name = 'agent', port = 0, ours = true }: AgentFields = {},
+    { name = 'agent', port = 0, publicUrl, ours = true, maxRunning = 64 }: AgentFields = {},
   ): Promise<AgentServer> {
     const server = await createAgentServer({
       card: agentCard(name, Object.keys(skills), ours),
@@ -69,9 +73,12 @@ export class TestMesh implements AsyncDisposable {
       logger: silent,
       port,
       idempotency: ours,
+      limits: { maxRunning },
+      ...(publicUrl === undefined ? {} : { publicUrl }),
     });
     this.#closers.push(() => server.close());
-    if (!this.#peers.includes(server.url)) this.#peers.push(server.url);
+    const url = publicUrl ?? server.url;
+    if (!this.#peers.includes(url)) this.#peers.push(url);
     return server;
   }
 
@@ -97,6 +104,7 @@ export class TestMesh implements AsyncDisposable {
       skills: this.coordinator.skills,
       database: this.coordinator.database,
       logger: silent,
+      onFollow: (taskId) => this.coordinator.signals.followers.follow(taskId),
     });
     await this.coordinator.start(this.server.core);
   }

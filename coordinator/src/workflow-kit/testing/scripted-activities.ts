@@ -60,6 +60,7 @@ export class ScriptedActivities implements KitActivities {
   readonly sent: CallRequest[] = [];
   readonly claims: Parameters<KitActivities['claim']>[0][] = [];
   readonly progressed: Parameters<KitActivities['progress']>[0][] = [];
+  readonly proposalIds: string[] = [];
   input: unknown;
   canceled = false;
   stopped = false;
@@ -166,8 +167,9 @@ export class ScriptedActivities implements KitActivities {
     }
   }
 
-  async propose({ event, payload }: { event: string; payload: unknown }): Promise<{ status: 'ok' }> {
+  async propose({ proposalId, event, payload }: Parameters<KitActivities['propose']>[0]): Promise<{ status: 'ok' }> {
     this.log.push(`propose ${event}`);
+    this.proposalIds.push(proposalId);
     this.receive(event, { status: 'received', payload });
     for (const { question, outcome } of this.#questions.values()) {
       if (question.event !== event || outcome) continue;
@@ -193,7 +195,7 @@ export class ScriptedActivities implements KitActivities {
 
   async local({ name, input }: { name: string; input: unknown }): Promise<{ output: unknown }> {
     this.log.push(`local ${name}`);
-    return { output: this.#script.local?.(name, input) };
+    return { output: await this.#script.local?.(name, input) };
   }
 
   async finish({ end }: { end: RunEnd }): Promise<{ status: 'ok' }> {

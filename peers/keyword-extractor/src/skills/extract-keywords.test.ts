@@ -20,6 +20,7 @@ const texts = {
     arrecifes de coral exige reducir las emisiones de dióxido de carbono.`,
 };
 
+const languageOf = (text: string) => extractKeywords({ text, limit: 1 }).language;
 const termsOf = (text: string, limit = 5) => extractKeywords({ text, limit }).keywords.map(({ term }) => term);
 
 describe('extractKeywords', () => {
@@ -68,6 +69,12 @@ describe('extractKeywords', () => {
 
   it('keeps to the limit', () => {
     expect(termsOf(texts.en, 3)).toHaveLength(3);
+  });
+
+  it('takes a short text for English unless its words speak of another language', () => {
+    expect(languageOf('Workflows survive a crash')).toBe('en');
+    expect(languageOf('Kubernetes 1.34')).toBe('en');
+    expect(languageOf('Wir testen und liefern')).toBe('de');
   });
 
   it('uses the language it is told', () => {

@@ -12,7 +12,7 @@ export const spamLexicon = compileLexicon<LexiconEntry>([
       'unclaimed (?:funds|inheritance|prize|money)',
       '(?:million|thousand) (?:dollars|euros|usd|pounds) (?:for you|waiting)',
     ],
-    weight: 2,
+    weight: 2.2,
     reason: 'a promise of a prize or of money',
   },
   {

@@ -32,7 +32,7 @@ export const toxicityLexicon = compileLexicon<ToxicEntry>([
   },
   {
     words: 'stupid dumb pathetic worthless useless disgusting brainless clueless dumm ridiculous braindead',
-    weight: 1.2,
+    weight: 1.5,
     reason: 'a word of contempt',
     personal: false,
   },
@@ -63,14 +63,16 @@ export const toxicityLexicon = compileLexicon<ToxicEntry>([
     phrases: [
       '(?:nobody|no one|no-one|everyone|everybody) (?:likes|loves|wants|needs|hates|despises) you',
       'i (?:hate|despise|loathe) (?:you|your kind|your guts)',
-      'you make me sick',
+      'you (?:\\w+ )?make me sick',
+      "you(?: all|'re| are|r)? (?:\\w+ )?(?:suck|trash|garbage)",
+      'go back (?:to )?where you came from',
       'you disgust me',
       'your kind',
       '(?:you should|you ought to|should) be ashamed of yourself',
       "you (?:do not|don't) (?:deserve to|belong)",
     ],
     weight: 2.1,
-    reason: 'hostility towards the person addressed',
+    reason: 'a hostile phrase',
     personal: true,
   },
   {

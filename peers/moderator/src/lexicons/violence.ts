@@ -55,12 +55,18 @@ export const violenceLexicon = compileLexicon<ViolentEntry>([
     kind: 'threat',
   },
   {
+    phrases: ['(?:kill|hurt|cut|harm|hang|shoot) myself', 'end my (?:own )?life', 'want to die'],
+    weight: 4.4,
+    reason: 'a sign that the author may harm themselves',
+    kind: 'threat',
+  },
+  {
     phrases: [
       `(?:hope|wish|pray) (?:that )?(?:you|he|she|they|all of (?:you|them))(?: all)? (?:\\w+ )?(?:die|dies|died|burn|burns|suffer|suffers|rot|get (?:shot|stabbed|killed|hurt|raped))`,
       '(?:deserves?|ought|needs?) to (?:die|be (?:shot|killed|hanged|hung|stabbed|beaten|lynched|executed|burned))',
       '(?:should|must) (?:all )?(?:be (?:shot|killed|hanged|hung|stabbed|beaten(?: up)?|lynched|executed|burned|exterminated)|die)',
       'death to',
-      `(?:let us|let's|go|somebody|someone) (?:should |please )?(?:kill|shoot|hang|lynch|beat up|stab|burn) (?:${whom}|the \\w+|those|these)`,
+      `(?:let us|let's|go|somebody|someone) (?:should |please )?(?:kill|shoot|hang|lynch|beat up|stab|burn) (?:${whom}|the (?:\\w+ )?(?:judges?|cops?|police|guards?|traitors?|politicians?|president|mayor|boss|teachers?|immigrants?|men|women|children|man|woman)|those (?:people|\\w+s)|these (?:people|\\w+s))`,
       'exterminate (?:them|all|the|these|those)',
     ],
     weight: 4.5,

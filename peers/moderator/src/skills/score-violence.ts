@@ -11,7 +11,8 @@ const bias = -3.4;
 
 const intent =
   /\b(?:(?:i|we) (?:will|shall|'ll|'m going to|am going to|are going to|'m gonna|am gonna|want to|wanna|would love to|'d love to|plan to|swear|can't wait to|must|should|need to|have to|gonna)|(?:i'll|we'll|ill|i'm going to|we're going to|i'm gonna|im gonna|we're gonna|i'd|i'm about to|gonna|let me|let's|let us))\b(?![^,;]*\b(?:report|told|heard)\b)/u;
-const order = /^["'\s]*(?:(?:please|now|go|just|all of you|everyone|everybody|we must)[,\s]+)*$/u;
+const order =
+  /^["'\s]*(?:(?:please|now|go|just|all of you|everyone|everybody|we must)[,\s]+)*(?:(?:bring|take|grab|get)\b[^,;]*\band\s+)?$/u;
 const personAfter =
   /^(?:\s+[\w-]+){0,2}?\s+(?:you|u|ya|him|her|them|everyone|everybody|somebody|someone|people|all of (?:you|them)|(?:my|your|his|her|their|our) (?:\w+ )?(?:boss|neighbou?rs?|wife|husband|ex|teacher|colleagues?|coworkers?|family|kids?|children|brother|sister|mother|father|friends?|girlfriend|boyfriend|landlord)|those \w+|these \w+|the (?:\w+ )?(?:guards?|police|cops?|officers?|teachers?|students?|driver|judge|president|mayor|family|men|women|children|guy|man|woman))\b/u;
 const somebodysOwn = /\b(?:your|you|him|them|her|his|their|school|house|home|office|church|mosque|synagogue)\b/u;

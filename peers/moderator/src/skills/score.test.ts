@@ -21,9 +21,10 @@ describe.each(moderators)('%s', (_skill, moderate, corpus) => {
   });
 
   it('shows evidence that indexes the text as received', () => {
-    const shown = everything.flatMap(([, text]) => moderate({ text }).evidence.map((each) => ({ text, ...each })));
+    const shown = everything.flatMap(([, text]) => moderate({ text }).evidence.map((evidence) => ({ text, evidence })));
     expect(shown.length).toBeGreaterThan(15);
-    for (const { text, start, end, quote } of shown) {
+    for (const { text, evidence } of shown) {
+      const { start, end, quote } = evidence;
       expect(text.slice(start, end)).toBe(quote);
       expect(quote).not.toBe('');
     }

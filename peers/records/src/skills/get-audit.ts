@@ -17,12 +17,12 @@ export function* readAudit(postId: string): Unit<SkillMap['get-audit']['output']
       .compile(),
   );
   return {
-    entries: rows
-      .map((row) => ({
-        ...AuditEntry.parse(JSON.parse(row.entry)),
-        auditId: String(row.audit_id),
-        at: new Date(row.at).toISOString(),
-      }))
-      .reverse(),
+    entries: rows.toReversed().map(toLine),
   };
 }
+
+const toLine = (row: { audit_id: number; entry: string; at: number }) => ({
+  ...AuditEntry.parse(JSON.parse(row.entry)),
+  auditId: String(row.audit_id),
+  at: new Date(row.at).toISOString(),
+});

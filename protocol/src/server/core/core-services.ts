@@ -21,6 +21,8 @@ export interface TaskLimits {
   maxRunning: number;
   /** Executed tasks that are running or waiting to. */
   maxOpen: number;
+  /** Streams open at a time. */
+  maxStreams: number;
   /** How long a blocking send waits for the task to settle. */
   blockingSendMs: number;
   /** The longest linger a caller may ask for. */
@@ -39,6 +41,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 export const defaultTaskLimits: TaskLimits = {
   maxRunning: 64,
   maxOpen: 10_000,
+  maxStreams: 1_000,
   blockingSendMs: 60_000,
   maxLingerMs: 2_000,
   drainMs: 5_000,

@@ -26,7 +26,7 @@ import { ownTask, TaskSends } from './sends.ts';
 import { createSkillChooser, withRequestMetadata } from './skill-choice.ts';
 import { TaskRunner } from './task-runner.ts';
 import { TaskSignals } from './task-signals.ts';
-import { streamTask, type TaskEvent } from './task-stream.ts';
+import { type StreamOptions, streamTask, type TaskEvent } from './task-stream.ts';
 
 const expiryPage = 100;
 const pruneEveryMs = 60 * 60 * 1000;
@@ -43,6 +43,7 @@ export class DurableTaskCore implements TaskCore {
   readonly #closing = new AbortController();
   #pruner: NodeJS.Timeout | undefined;
   #drained: Promise<void> | undefined;
+  #openStreams = 0;
 
   constructor(options: TaskCoreOptions) {
     const { database, logger, skills } = options;
@@ -60,7 +61,7 @@ export class DurableTaskCore implements TaskCore {
       onDeadline: (atMs) => this.#deadlines.consider(atMs),
     };
     const chooser = createSkillChooser(options.card, skills);
-    this.#runner = new TaskRunner(this.#services, { skills, chooser, skillDelayMs: options.skillDelayMs ?? 0 });
+    this.#runner = new TaskRunner(this.#services, { skills, chooser, skillDelaysMs: options.skillDelaysMs ?? {} });
     this.#sends = new TaskSends({
       services: this.#services,
       skills,
@@ -96,17 +97,29 @@ export class DurableTaskCore implements TaskCore {
   }
 
   async *streamMessage(request: SendMessageRequest, call: Call): AsyncGenerator<TaskEvent> {
+    this.#assertStreams();
     const taskId = await this.#sends.take(this.#messageOf(request), call.caller);
-    yield* streamTask(this.#services, taskId, { after: undefined, signal: this.#whileCalled(call) });
+    const historyLength = request.configuration?.historyLength;
+    yield* this.#stream(taskId, { after: undefined, historyLength, signal: this.#whileCalled(call) });
   }
 
   async *subscribe(taskId: string, call: Call & { after?: number }): AsyncGenerator<TaskEvent> {
     this.#assertOpen();
+    this.#assertStreams();
     const head = await this.database.read(() => ownTask(this.#services, taskId, call.caller));
     if (isTerminal(head.state) && call.after === undefined) {
       throw new MeshError('TASK_TERMINAL', 'the task is over and has no more events', { details: { taskId } });
     }
-    yield* streamTask(this.#services, taskId, { after: call.after, signal: this.#whileCalled(call) });
+    yield* this.#stream(taskId, { after: call.after, historyLength: undefined, signal: this.#whileCalled(call) });
+  }
+
+  async *#stream(taskId: string, options: StreamOptions): AsyncGenerator<TaskEvent> {
+    this.#openStreams += 1;
+    try {
+      yield* streamTask(this.#services, taskId, options);
+    } finally {
+      this.#openStreams -= 1;
+    }
   }
 
   async getTask(request: GetTaskRequest, call: Call): Promise<Task> {
@@ -188,6 +201,11 @@ export class DurableTaskCore implements TaskCore {
     if (this.#closing.signal.aborted) {
       throw new MeshError('UNAVAILABLE', 'the agent is shutting down', { retryable: true });
     }
+  }
+
+  #assertStreams(): void {
+    if (this.#openStreams < this.#services.limits.maxStreams) return;
+    throw new MeshError('RESOURCE_EXHAUSTED', 'too many streams are open at this agent', { retryable: true });
   }
 
   #messageOf(request: SendMessageRequest): Message {

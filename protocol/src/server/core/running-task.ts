@@ -147,9 +147,15 @@ export class RunningTask implements TaskHandle {
     await this.#write({ artifact: { artifact: artifact(rest), append, lastChunk } });
   }
 
-  #endTurn(change: TaskChange, fields: TaskFields = {}): Promise<void> {
+  async #endTurn(change: TaskChange, fields: TaskFields = {}): Promise<void> {
     this.#isOver = true;
-    return this.#write(change, { deadlineAtMs: null, ...fields });
+    try {
+      await this.#write(change, { deadlineAtMs: null, ...fields });
+    } catch (error) {
+      // What cannot be stored (a state that is no JSON, say) has not ended the turn; the task is to fail with it.
+      this.#isOver = this.signal.aborted;
+      throw error;
+    }
   }
 
   #write(change: TaskChange, fields?: TaskFields): Promise<void> {

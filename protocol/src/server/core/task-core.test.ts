@@ -85,6 +85,18 @@ describe('a task', () => {
     expect(dataOf(status?.message?.parts)).toMatchObject([{ error: { code: 'INVALID_OUTPUT' } }]);
   });
 
+  it('fails when what its skill returns or keeps is no JSON', async () => {
+    const loose = { input: z.strictObject({ text: z.string() }), output: z.object({ value: z.unknown() }) };
+    const core = await start({
+      returns: skill(loose, async () => ({ value: 1n })),
+      keeps: skill(loose, async ({ task }) => task.ask({ prompt: 'May I?' }, { state: 1n })),
+    });
+    for (const id of ['returns', 'keeps']) {
+      const { status } = await core.sendMessage(sendRequest({ ...byMetadata(id) }), call);
+      expect(dataOf(status?.message?.parts)).toMatchObject([{ error: { code: 'INTERNAL' } }]);
+    }
+  });
+
   it('streams updates and artifacts, and joins appended text', async () => {
     const core = await start({
       writer: skill(text, async ({ task }) => {

@@ -3,7 +3,7 @@ import { TaskState } from '@a2a-js/sdk';
 import { isMeshError, MeshError } from '../../mesh-error.ts';
 import { isTerminal } from '../../task-states.ts';
 import type { Unit } from '../database/unit.ts';
-import type { ExecutedSkill, Skill } from '../skill.ts';
+import type { ExecutedSkill, Skill, SkillDelays } from '../skill.ts';
 import type { TaskHead } from '../store/task-store.ts';
 import { appendChange, failureChange } from './append-change.ts';
 import { type AbortReason, RunningTask, type RunningServices, type TaskJob } from './running-task.ts';
@@ -16,7 +16,7 @@ export interface TaskRunnerOptions {
   skills: Readonly<Record<string, Skill>>;
   chooser: SkillChooser;
   /** Slows every execution down, for tests that kill a process while it works. */
-  skillDelayMs: number;
+  skillDelaysMs: SkillDelays;
 }
 
 /**
@@ -29,6 +29,7 @@ export class TaskRunner {
   readonly #running = new Map<string, RunningTask>();
   /** Ids of open tasks waiting for a slot; the rows say everything else. */
   readonly #waiting: string[] = [];
+  readonly #handedBack = new Set<string>();
   #reserved = 0;
   #isDraining = false;
   #idle: (() => void) | undefined;
@@ -174,9 +175,9 @@ export class TaskRunner {
     const { logger } = this.#services;
     try {
       if (this.#isDraining) task.abort('shutdown');
-      if (this.#options.skillDelayMs > 0) {
-        await delay(this.#options.skillDelayMs, undefined, { signal: task.signal });
-      }
+      const { skillDelaysMs } = this.#options;
+      const delayMs = skillDelaysMs[job.head.skillId] ?? skillDelaysMs['*'] ?? 0;
+      if (delayMs > 0) await delay(delayMs, undefined, { signal: task.signal });
       const { head, input, message, resumed } = job;
       const output = await job.skill.run({ input, task, message, caller: head.caller, ...(resumed && { resumed }) });
       if (!task.isOver) await task.complete(output);
@@ -199,9 +200,11 @@ export class TaskRunner {
   }
 
   /** Takes the attempt back that an orderly shutdown cut short. */
-  #handBack(taskId: string): Promise<void> {
+  async #handBack(taskId: string): Promise<void> {
+    if (this.#handedBack.has(taskId)) return;
+    this.#handedBack.add(taskId);
     const { database, store } = this.#services;
-    return database.write(function* (): Unit<void> {
+    await database.write(function* (): Unit<void> {
       const head = yield* store.head(taskId);
       if (head?.state === TaskState.TASK_STATE_WORKING && head.attempts > 0) {
         yield* store.setFields(taskId, { attempts: head.attempts - 1 });

@@ -126,6 +126,19 @@ describe('a stream', () => {
     expect((await staying).length).toBeGreaterThan(3);
   });
 
+  it('is refused beyond the limit, and possible again when another has ended', async () => {
+    const asking = skill(text, async ({ task }) => task.ask({ prompt: 'May I?' }));
+    const { core } = await startCore(await testFolder(), { asking }, { limits: { maxStreams: 1 } });
+    const { id } = await core.sendMessage(sendRequest(), call);
+    const only = core.subscribe(id, call);
+    await only.next();
+    await expect(core.subscribe(id, call).next()).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
+    await only.return(undefined);
+    const next = core.subscribe(id, call);
+    expect((await next.next()).value).toMatchObject({ generation: 2 });
+    await next.return(undefined);
+  });
+
   it('ends at a shutdown, to be resumed at the next start', async () => {
     const { core, id, stop } = await steppedTask(1);
     const stream = collect(core.subscribe(id, call));

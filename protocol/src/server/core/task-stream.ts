@@ -10,6 +10,15 @@ export interface TaskEvent {
   response: StreamResponse;
 }
 
+/** Where a stream begins and when it ends before its task does. */
+export interface StreamOptions {
+  /** The generation an earlier stream ended with. */
+  after: number | undefined;
+  /** How much of the history the task at the beginning shows; all by default. */
+  historyLength: number | undefined;
+  signal: AbortSignal;
+}
+
 const pageSize = 64;
 
 /**
@@ -19,7 +28,7 @@ const pageSize = 64;
 export async function* streamTask(
   { database, store, signals, onFollow }: CoreServices,
   taskId: string,
-  { after, signal }: { after: number | undefined; signal: AbortSignal },
+  { after, historyLength, signal }: StreamOptions,
 ): AsyncGenerator<TaskEvent> {
   let cursor = after ?? 0;
   let isDirty = true;
@@ -36,7 +45,7 @@ export async function* streamTask(
     if (!head) throw new MeshError('TASK_NOT_FOUND', 'there is no such task', { details: { taskId } });
     let state: TaskState = head.state;
     if (after === undefined || after > head.generation) {
-      const task = await database.read(() => store.load(taskId));
+      const task = await database.read(() => store.load(taskId, { historyLength }));
       if (!task) return;
       yield { generation: head.generation, response: { payload: { $case: 'task', value: task } } };
       cursor = head.generation;

@@ -50,7 +50,7 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
   try {
     handle = new DatabaseSync(options.path);
     handle.exec(
-      `PRAGMA journal_mode=WAL; PRAGMA synchronous=${options.durability === 'normal' ? 'NORMAL' : 'FULL'}; PRAGMA foreign_keys=ON`,
+      `PRAGMA journal_mode=WAL; PRAGMA synchronous=${options.durability === 'normal' ? 'NORMAL' : 'FULL'}; PRAGMA foreign_keys=ON; PRAGMA cache_size=-8000; PRAGMA wal_autocheckpoint=4000`,
     );
     migrate(handle, options.schemas ?? []);
     return new SqliteDatabase(handle, lock);

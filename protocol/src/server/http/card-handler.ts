@@ -10,7 +10,7 @@ export function completeCard(card: AgentCard, url: string, needsToken: boolean):
     const path = paths[each.protocolBinding];
     return path === undefined ? each : { ...each, url: `${url}${path}` };
   });
-  if (!needsToken) return { ...card, supportedInterfaces };
+  if (!needsToken || card.securitySchemes['bearer']) return { ...card, supportedInterfaces };
   return {
     ...card,
     supportedInterfaces,

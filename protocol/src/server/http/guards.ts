@@ -15,16 +15,23 @@ export function isLoopback(host: string): boolean {
 
 /**
  * Keeps web pages away from servers on the user's own machine: a page can send requests there, or point its own name at
- * 127.0.0.1, but it cannot hide its Origin nor the Host it used.
+ * 127.0.0.1, but it cannot hide its Origin nor the Host it used. A reverse proxy on this machine passes its public name.
+ * @param publicUrl The origin others reach this server at, where that is not the one it listens on.
  */
-export const refuseForeignPages: RequestHandler = (request, _response, next) => {
-  const { host = '', origin } = request.headers;
-  if (!isLoopback(hostname(host))) throw new MeshError('FORBIDDEN', 'this server answers to loopback host names only');
-  if (origin !== undefined && origin !== `http://${host}`) {
-    throw new MeshError('FORBIDDEN', 'this server does not answer to other origins');
-  }
-  next();
-};
+export function refuseForeignPages(publicUrl: string | undefined): RequestHandler {
+  const known = publicUrl === undefined ? undefined : new URL(publicUrl);
+  return (request, _response, next) => {
+    const { host = '', origin } = request.headers;
+    const isKnownHost = host !== '' && host === known?.host;
+    if (!isKnownHost && !isLoopback(hostname(host))) {
+      throw new MeshError('FORBIDDEN', 'this server answers to its own host names only');
+    }
+    if (origin !== undefined && origin !== `http://${host}` && origin !== known?.origin) {
+      throw new MeshError('FORBIDDEN', 'this server does not answer to other origins');
+    }
+    next();
+  };
+}
 
 const hostname = (host: string): string => host.replace(/:\d+$/u, '');
 

@@ -125,10 +125,11 @@ function* append(head: TaskHead, bodies: readonly TaskEventBody[], fields: TaskF
   if (isTerminal(head.state)) {
     throw new MeshError('TASK_TERMINAL', 'the task is over', { details: { taskId: head.id } });
   }
-  if (head.generation + bodies.length > maxGenerations) {
+  const last = bodies.findLast((body) => body.kind === 'status');
+  // A task at the bound can still end.
+  if (head.generation + bodies.length > maxGenerations && !(last && isTerminal(last.status.state))) {
     throw new MeshError('RESOURCE_EXHAUSTED', `a task takes at most ${maxGenerations} events`);
   }
-  const last = bodies.findLast((body) => body.kind === 'status');
   const next: TaskHead = {
     ...head,
     generation: head.generation + bodies.length,

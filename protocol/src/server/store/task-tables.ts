@@ -51,9 +51,9 @@ export const taskSchema: DatabaseSchema = {
       detached INTEGER NOT NULL, state TEXT NOT NULL, generation INTEGER NOT NULL, status TEXT NOT NULL,
       status_at INTEGER NOT NULL, created_at INTEGER NOT NULL, attempts INTEGER NOT NULL, deadline_at INTEGER,
       effect_key TEXT NOT NULL, asked INTEGER NOT NULL, question TEXT, skill_state TEXT, answer TEXT
-    );
+    ) WITHOUT ROWID;
     CREATE INDEX tasks_by_status ON tasks (caller, status_at DESC, id DESC);
-    CREATE INDEX tasks_by_context ON tasks (caller, context_id, status_at DESC, id DESC);
+    CREATE INDEX tasks_by_context ON tasks (caller, context_id);
     CREATE INDEX tasks_open ON tasks (state, id)
       WHERE detached = 0 AND state IN ('TASK_STATE_SUBMITTED', 'TASK_STATE_WORKING');
     CREATE INDEX tasks_by_age ON tasks (created_at);

@@ -1,0 +1,27 @@
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
+import { coordinatorName } from './composition.ts';
+import type { ProcessSpec } from './supervised-process.ts';
+
+type Environment = Readonly<Record<string, string>>;
+
+/** Variables that are about one process only, and so must not reach all of them. */
+const ofOneProcess: ReadonlySet<string> = new Set(['MESH_CARD', 'MESH_PUBLIC_URL']);
+
+/** Levels at which a process would not log that it listens; its log is a file, so nobody is disturbed by more. */
+const isQuiet = (level: string | undefined): boolean => level !== undefined && !/^(?:trace|debug|info)$/.test(level);
+
+/** What a process of the mesh inherits. A public URL is the coordinator's: it is the one that others reach. */
+export function toChildEnvironment(spec: ProcessSpec, inherited: Environment, peerUrls: string): Environment {
+  const common = Object.fromEntries(Object.entries(inherited).filter(([name]) => !ofOneProcess.has(name)));
+  const compileCache = getCompileCacheDir();
+  const { MESH_PUBLIC_URL: publicUrl } = inherited;
+  return {
+    // The processes share the compiled code of their libraries with this one.
+    ...(compileCache === undefined ? {} : { NODE_COMPILE_CACHE: dirname(compileCache) }),
+    ...common,
+    ...(isQuiet(inherited['MESH_LOG_LEVEL']) ? { MESH_LOG_LEVEL: 'info' } : {}),
+    ...(spec.name === coordinatorName ? { MESH_PEERS: peerUrls } : {}),
+    ...(spec.name === coordinatorName && publicUrl !== undefined ? { MESH_PUBLIC_URL: publicUrl } : {}),
+  };
+}

@@ -1,0 +1,87 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { all } from '@daca-mesh/protocol/server';
+import type { Script } from '../runs/testing/scripted-engine.ts';
+import { TestMesh } from '../runs/testing/test-mesh.ts';
+import { query } from '../store/schema.ts';
+import { eventNames, type WaitOutcome } from '../workflow-kit/contract.ts';
+import { raiseEvent } from './raise.ts';
+
+/** Takes events in the order they come, until one says stop. */
+const listening: Script = async ({ activities, scope, event }) => {
+  const got: unknown[] = [];
+  for (;;) {
+    const outcome = (await event(eventNames.wait('x'))) as WaitOutcome;
+    if (outcome.status !== 'received') break;
+    got.push(outcome.payload);
+    await activities.progress({ ...scope(), message: `got ${got.length}` });
+  }
+  await activities.finish({ ...scope(), end: { status: 'completed', output: got } });
+};
+
+describe('the outbox', () => {
+  let mesh: TestMesh;
+  beforeEach(async () => {
+    mesh = await TestMesh.create({ listening });
+    await mesh.start();
+  });
+  afterEach(() => mesh[Symbol.asyncDispose]());
+
+  const raise = (runId: string, payload: unknown) =>
+    mesh.coordinator.database.write(() => raiseEvent(mesh.coordinator.signals, runId, eventNames.wait('x'), payload));
+  const rows = (runId: string) =>
+    mesh.coordinator.database.read(() =>
+      all(query.selectFrom('outbox').selectAll().where('run_id', '=', runId).orderBy('outbox_id').compile()),
+    );
+  const received = (payload: unknown) => ({ status: 'received', payload });
+  const outputOf = (runId: string) =>
+    vi.waitFor(async () => {
+      const run = await mesh.coordinator.runs.get(runId);
+      expect(run.status).toBe('completed');
+      return run.output;
+    }, 10_000);
+
+  it('keeps the order of a run while the engine comes and goes', async () => {
+    mesh.engine.up = false;
+    const runId = await mesh.run('listening');
+    for (let n = 0; n < 10; n++) await raise(runId, received(n));
+    await vi.waitFor(async () => expect((await rows(runId))[0]?.tries).toBeGreaterThan(0));
+    expect((await rows(runId)).map(({ state }) => state)).toEqual(Array.from({ length: 11 }, () => 'pending'));
+    mesh.engine.reconnect();
+    for (let n = 10; n < 20; n++) await raise(runId, received(n));
+    await raise(runId, { status: 'timed-out' });
+    expect(await outputOf(runId)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+  });
+
+  it('raises again what is not known to be consumed, and nothing else', async () => {
+    const runId = await mesh.run('listening');
+    await raise(runId, received('first'));
+    await vi.waitFor(async () => expect(await mesh.timelineTypes(runId)).toContain('progress'));
+    await vi.waitFor(async () => expect((await rows(runId)).map(({ state }) => state)).toEqual(['done', 'done']));
+    mesh.engine.reconnect();
+    await raise(runId, { status: 'timed-out' });
+    await outputOf(runId);
+    expect(mesh.engine.raised.map(({ n }) => n)).toEqual([1, 2]);
+    expect((await rows(runId)).every(({ state }) => state === 'done')).toBe(true);
+  });
+
+  it('starts a run again whose instance is gone; its steps read the rows', async () => {
+    const runId = await mesh.run('listening');
+    await raise(runId, received('lost'));
+    await vi.waitFor(async () => expect((await rows(runId)).at(-1)?.state).toBe('done'));
+    await mesh.crash();
+    await mesh.start();
+    await vi.waitFor(() => expect(mesh.engine.starts).toHaveLength(1), 5_000);
+    await raise(runId, { status: 'timed-out' });
+    expect(await outputOf(runId)).toEqual([]);
+  });
+
+  it('does not let one refused row stop the others', async () => {
+    const refused = await mesh.run('listening');
+    await vi.waitFor(() => expect(mesh.engine.instances.has(refused)).toBe(true));
+    mesh.engine.instances.delete(refused);
+    await raise(refused, received(1));
+    const runId = await mesh.run('listening');
+    await raise(runId, { status: 'timed-out' });
+    expect(await outputOf(runId)).toEqual([]);
+  });
+});
