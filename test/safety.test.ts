@@ -55,7 +55,7 @@ const allowed: Record<string, readonly string[]> = {
   cli: ['@daca-mesh/protocol', '@daca-mesh/agent-cards'],
 };
 
-const sources = folders.flatMap((folder) => [...filesBelow(folder, /\.ts$/)]);
+const sources = folders.map((folder) => [...filesBelow(folder, /\.ts$/)]).flat();
 const code = [...new Set(sources)].filter(
   (path) => !/\.test\.ts$|(^|\/)(test|testing|bench)\//.test(path) && !path.startsWith('test/'),
 );

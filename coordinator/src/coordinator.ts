@@ -24,7 +24,7 @@ import { openCoordinatorDatabase } from './store/open.ts';
 import { query } from './store/schema.ts';
 import { createSignals, type Signals } from './store/signals.ts';
 import { limitCall, limitSilence } from './watcher/call-limits.ts';
-import type { WatcherDeps, WatcherSettings } from './watcher/deps.ts';
+import type { WatcherDeps, WatcherSettings } from './watcher/watcher-deps.ts';
 import { createWatcher } from './watcher/watcher.ts';
 import type { KitActivities } from './workflow-kit/contract.ts';
 import type { WorkflowDefinition } from './workflow-kit/workflow.ts';

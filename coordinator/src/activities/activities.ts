@@ -11,7 +11,7 @@ import { isOver, loadRun } from '../runs/run-rows.ts';
 import { query } from '../store/schema.ts';
 import { appendTimeline } from '../store/timeline.ts';
 import { abandonCalls } from '../watcher/abandon-calls.ts';
-import type { WatcherDeps } from '../watcher/deps.ts';
+import type { WatcherDeps } from '../watcher/watcher-deps.ts';
 import type { Watcher } from '../watcher/watcher.ts';
 import type { ActivityScope, KitActivities, QuestionRequest } from '../workflow-kit/contract.ts';
 import { answerCall } from './answer-call.ts';

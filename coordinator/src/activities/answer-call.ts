@@ -4,7 +4,7 @@ import { query, type QuestionRow } from '../store/schema.ts';
 import { appendTimeline } from '../store/timeline.ts';
 import { callFields, keyOf, loadCall, updateCall } from '../watcher/call-rows.ts';
 import { callQuestionId } from '../watcher/record-task.ts';
-import type { WatcherDeps } from '../watcher/deps.ts';
+import type { WatcherDeps } from '../watcher/watcher-deps.ts';
 import type { KitActivities } from '../workflow-kit/contract.ts';
 
 /**

@@ -1,6 +1,7 @@
 import { digest, isMeshError, Question } from '@daca-mesh/protocol';
 import { afterCommit, first, isKillPointArmed, killPoint, run, type Unit } from '@daca-mesh/protocol/server';
 import type { Peer } from '../directory/peer.ts';
+import { isOver, loadRun } from '../runs/run-rows.ts';
 import { type CallRow, query } from '../store/schema.ts';
 import { appendTimeline } from '../store/timeline.ts';
 import {
@@ -11,14 +12,16 @@ import {
   keyOf,
   loadCall,
   never,
+  neverSent,
   outcomeOf,
   pauseLimits,
+  settleCall,
 } from '../watcher/call-rows.ts';
 import { isHeld } from '../watcher/call-sender.ts';
-import type { WatcherDeps } from '../watcher/deps.ts';
+import type { WatcherDeps } from '../watcher/watcher-deps.ts';
 import { questionOutcome } from '../watcher/record-task.ts';
 import type { Watcher } from '../watcher/watcher.ts';
-import type { ActivityScope, CallOutcome, CallRequest, KitActivities } from '../workflow-kit/contract.ts';
+import type { ActivityScope, CallOutcome, CallRequest, Failure, KitActivities } from '../workflow-kit/contract.ts';
 import { markConsumed } from './consumed.ts';
 
 type SendOutput = Awaited<ReturnType<KitActivities['send']>>;
@@ -46,8 +49,15 @@ function* prepareCall(deps: WatcherDeps, scope: ActivityScope, call: CallRequest
   yield* markConsumed(scope);
   const known = yield* loadCall(call);
   if (known) return { known };
+  const owner = yield* loadRun(scope.runId);
+  if (!owner || isOver(owner)) return { outcome: { status: 'canceled', failure: neverSent('the run has ended') } };
   const choice = choosePeer(deps, call);
-  if ('outcome' in choice) return choice;
+  if ('failure' in choice) {
+    const refused = toRow(deps, scope, call, undefined);
+    yield* run(query.insertInto('calls').values(refused).compile());
+    const outcome: CallOutcome = { status: 'failed', failure: choice.failure };
+    return { outcome: yield* settleCall(deps, refused, outcome, { raise: false }) };
+  }
   const held = yield* isHeld(scope.runId, call.compensating);
   const row = toRow(deps, scope, call, held ? undefined : choice.peer);
   if (held) row.next_at = never;
@@ -75,14 +85,13 @@ async function takeUp(deps: WatcherDeps, watcher: Watcher, known: CallRow): Prom
   return { status: 'open' };
 }
 
-function choosePeer(deps: WatcherDeps, call: CallRequest): { peer: Peer | undefined } | { outcome: CallOutcome } {
+function choosePeer(deps: WatcherDeps, call: CallRequest): { peer: Peer | undefined } | { failure: Failure } {
   try {
     return { peer: deps.directory.choose(call.target) };
   } catch (error) {
     if (!isMeshError(error)) throw error;
     const { code, message, retryable, details } = error;
-    const failure = { code, message, retryable, ...(details === undefined ? {} : { details }) };
-    return { outcome: { status: 'failed', failure } };
+    return { failure: { code, message, retryable, ...(details === undefined ? {} : { details }) } };
   }
 }
 

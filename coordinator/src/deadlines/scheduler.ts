@@ -10,7 +10,7 @@ import type { Signals } from '../store/signals.ts';
  */
 
 /** What happens when a deadline of a kind is reached. Joins the commit that removes the row. */
-export type DeadlineHandler = (deadline: DeadlineRow) => Unit<unknown>;
+type DeadlineHandler = (deadline: DeadlineRow) => Unit<unknown>;
 
 export interface DeadlineSchedulerOptions {
   database: Database;

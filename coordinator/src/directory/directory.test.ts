@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { silent, TestMesh } from '../runs/testing/test-mesh.ts';
 import { createDirectory, type Directory } from './directory.ts';
 
+const nothing = async () => ({});
+
 describe('the directory', () => {
   let mesh: TestMesh;
   let directory: Directory;
@@ -13,7 +15,6 @@ describe('the directory', () => {
     await mesh[Symbol.asyncDispose]();
   });
 
-  const nothing = async () => ({});
   const open = async (origins: string[]) => {
     directory = createDirectory({ origins, logger: silent, refreshMs: 50 });
     await directory.start();

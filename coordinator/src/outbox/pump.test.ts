@@ -18,6 +18,8 @@ const listening: Script = async ({ activities, scope, event }) => {
   await activities.finish({ ...scope(), end: { status: 'completed', output: got } });
 };
 
+const received = (payload: unknown) => ({ status: 'received', payload });
+
 describe('the outbox', () => {
   let mesh: TestMesh;
   beforeEach(async () => {
@@ -32,7 +34,6 @@ describe('the outbox', () => {
     mesh.coordinator.database.read(() =>
       all(query.selectFrom('outbox').selectAll().where('run_id', '=', runId).orderBy('outbox_id').compile()),
     );
-  const received = (payload: unknown) => ({ status: 'received', payload });
   const outputOf = (runId: string) =>
     vi.waitFor(async () => {
       const run = await mesh.coordinator.runs.get(runId);

@@ -4,7 +4,7 @@ import { run, type Unit } from '@daca-mesh/protocol/server';
 import type { z } from 'zod';
 import { query, type RunRow } from '../store/schema.ts';
 import type { ClaimOutcome, KitActivities } from '../workflow-kit/contract.ts';
-import type { UnitDeps } from './coordinator-deps.ts';
+import type { UnitDeps } from './unit-deps.ts';
 import { insertRun, isOver, loadRun, newToken } from './run-rows.ts';
 
 /**
@@ -17,7 +17,7 @@ import { insertRun, isOver, loadRun, newToken } from './run-rows.ts';
 type ClaimInput = Parameters<KitActivities['claim']>[0];
 
 /** The caller of runs that were started through the engine's own API. */
-export const engineCaller = 'dapr';
+const engineCaller = 'dapr';
 
 // Instance ids are chosen freely there; ours end up in URLs and in the ids of questions.
 const usableId = /^[A-Za-z0-9_-]{1,50}$/;

@@ -7,11 +7,11 @@ import { query, type RunRow, type TimelineType } from '../store/schema.ts';
 import { appendTimeline } from '../store/timeline.ts';
 import type { RunEnd } from '../workflow-kit/contract.ts';
 import { abandonCalls } from '../watcher/abandon-calls.ts';
-import type { UnitDeps } from './coordinator-deps.ts';
+import type { UnitDeps } from './unit-deps.ts';
 import { isOver, loadRun } from './run-rows.ts';
 
 /** How long Dapr's own status API answers for a run that has ended. */
-export const purgeAfterMs = 24 * 60 * 60 * 1_000;
+const purgeAfterMs = 24 * 60 * 60 * 1_000;
 
 const timelineTypes: Record<RunEnd['status'], TimelineType> = {
   completed: 'run-completed',

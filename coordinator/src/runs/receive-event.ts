@@ -6,7 +6,7 @@ import { raiseEvent } from '../outbox/raise.ts';
 import { query, type ReceivedEventRow, type WaitRow } from '../store/schema.ts';
 import { appendTimeline } from '../store/timeline.ts';
 import { eventNames, isKitEvent, type WaitOutcome, type WaitRequest } from '../workflow-kit/contract.ts';
-import type { UnitDeps } from './coordinator-deps.ts';
+import type { UnitDeps } from './unit-deps.ts';
 import { requireOpenRun } from './run-rows.ts';
 
 /**

@@ -6,7 +6,7 @@ import type { Signals } from '../store/signals.ts';
 import { appendTimeline } from '../store/timeline.ts';
 import type { WorkflowDefinition } from '../workflow-kit/workflow.ts';
 import { eventNames } from '../workflow-kit/contract.ts';
-import type { UnitDeps } from './coordinator-deps.ts';
+import type { UnitDeps } from './unit-deps.ts';
 import { insertRun, isOver, loadRun, newToken, requestStart } from './run-rows.ts';
 
 /** Owns the A2A tasks of a workflow: a task is a run, a message to it answers a question, its cancel cancels the run. */

@@ -5,7 +5,7 @@ import { receiveEvent } from './receive-event.ts';
 import { requestCancel, resumeRun, suspendRun } from './run-owner.ts';
 import { requireOpenRun, requireRun } from './run-rows.ts';
 import { type Run, toRun } from './run-view.ts';
-import type { StoreDeps } from './coordinator-deps.ts';
+import type { StoreDeps } from './unit-deps.ts';
 
 /** What is done with runs from outside. Every change is one commit, and the reply shows what was committed. */
 export interface Runs {

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { InstanceStatus, RunEngine } from '../outbox/run-engine.ts';
 import { query, type RunRow } from '../store/schema.ts';
 import type { RunEnd } from '../workflow-kit/contract.ts';
-import type { StoreDeps } from './coordinator-deps.ts';
+import type { StoreDeps } from './unit-deps.ts';
 import { finishRun } from './finish-run.ts';
 import { isOver, loadRun, newToken, requestStart } from './run-rows.ts';
 

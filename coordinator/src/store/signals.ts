@@ -17,7 +17,7 @@ export class Signal<T = void> {
 }
 
 /** Counts who watches which run right now. Where someone does, the calls of the run are followed by streams. */
-export class Followers {
+class Followers {
   /** A run got its first follower, or lost its last one. */
   readonly changed = new Signal<string>();
   readonly #counts = new Map<string, number>();

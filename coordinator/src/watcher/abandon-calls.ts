@@ -1,6 +1,6 @@
 import { afterCommit, all, run, type Unit } from '@daca-mesh/protocol/server';
 import { setDeadline } from '../deadlines/deadlines.ts';
-import type { UnitDeps } from '../runs/coordinator-deps.ts';
+import type { UnitDeps } from '../runs/unit-deps.ts';
 import { type CallRow, query } from '../store/schema.ts';
 import type { CallOutcome } from '../workflow-kit/contract.ts';
 import {
@@ -16,7 +16,7 @@ import {
 } from './call-rows.ts';
 
 /** How long the outcome of a call that was given up is awaited; then it counts as canceled, its true end unknown. */
-export const abandonLimitMs = 30_000;
+const abandonLimitMs = 30_000;
 
 /** Which calls of a run to give up: some, or all that are not settled. */
 export interface Abandonment {

@@ -8,7 +8,7 @@ import type { CallOutcome, Failure } from '../workflow-kit/contract.ts';
 import { abandonCall } from './abandon-calls.ts';
 import { graceMs } from './call-limits.ts';
 import { abandonedFor, keepCall, keyOf, loadCall, resumeLimits, settleCall } from './call-rows.ts';
-import type { WatcherDeps } from './deps.ts';
+import type { WatcherDeps } from './watcher-deps.ts';
 import { recordTask } from './record-task.ts';
 import { applyDecision, markDelivered } from './unknown-outcome.ts';
 

@@ -1,6 +1,6 @@
 import type { Unit } from '@daca-mesh/protocol/server';
 import { setDeadline } from '../deadlines/deadlines.ts';
-import type { UnitDeps } from '../runs/coordinator-deps.ts';
+import type { UnitDeps } from '../runs/unit-deps.ts';
 import type { CallRow, DeadlineRow } from '../store/schema.ts';
 import type { CallOutcome, Failure } from '../workflow-kit/contract.ts';
 import { abandonCall } from './abandon-calls.ts';

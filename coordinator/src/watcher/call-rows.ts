@@ -3,7 +3,7 @@ import { afterCommit, first, killPoint, run, type Unit } from '@daca-mesh/protoc
 import { clearDeadline } from '../deadlines/deadlines.ts';
 import { withdrawQuestions } from '../inbox/questions.ts';
 import { raiseEvent } from '../outbox/raise.ts';
-import type { UnitDeps } from '../runs/coordinator-deps.ts';
+import type { UnitDeps } from '../runs/unit-deps.ts';
 import { type CallRow, type DeadlineRow, query } from '../store/schema.ts';
 import { appendTimeline, type NewTimelineEntry } from '../store/timeline.ts';
 import { type CallOutcome, type CallRequest, eventNames, type Failure } from '../workflow-kit/contract.ts';

@@ -21,7 +21,7 @@ import {
   settleCall,
   updateCall,
 } from './call-rows.ts';
-import type { WatcherDeps } from './deps.ts';
+import type { WatcherDeps } from './watcher-deps.ts';
 import { recordTask } from './record-task.ts';
 import { sendFailure } from './send-failure.ts';
 import { resolveUnknown, settleUnsent } from './unknown-outcome.ts';
@@ -95,8 +95,8 @@ export class CallSender {
     } catch (error) {
       return database.write(() => settleCall(this.#deps, row, noPeer(error), { raise }));
     }
-    if (!peer?.healthy && row.tries > 0) return this.#postpone(row, 'unsent');
-    if (!peer) return this.#postpone(row, 'unsent');
+    // A peer that counts as down is tried once for each call, then only when it is back.
+    if (!peer || (!peer.healthy && row.tries > 0)) return this.#postpone(row, 'unsent');
     const chosen = peer;
     const claimed = await database.write(() => claimUnsent(this.#deps, row, chosen));
     if (claimed?.state !== 'sending') return this.#current(row);

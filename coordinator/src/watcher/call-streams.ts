@@ -3,8 +3,8 @@ import type { AgentEvent } from '@daca-mesh/protocol/client';
 import { all, type Unit } from '@daca-mesh/protocol/server';
 import { type CallRow, query } from '../store/schema.ts';
 import { callRef, keyOf } from './call-rows.ts';
-import type { WatcherDeps } from './deps.ts';
-import type { CallLooks } from './look.ts';
+import type { WatcherDeps } from './watcher-deps.ts';
+import type { CallLooks } from './call-looks.ts';
 import { recordTask } from './record-task.ts';
 
 /**

@@ -30,6 +30,8 @@ const tombstone: Script = async ({ activities, runId, scope, call }) => {
   await activities.finish({ ...scope(), end: { status: 'completed', output: outcome } });
 };
 
+const hang = (hangMs: number) => ({ input: { text: JSON.stringify({ hangMs }) } });
+
 describe('a call', () => {
   let mesh: TestMesh;
   let executions: number;
@@ -72,7 +74,6 @@ describe('a call', () => {
       // The scripts end with the outcome of their call.
       return run.output as CallOutcome;
     }, timeout);
-  const hang = (hangMs: number) => ({ input: { text: JSON.stringify({ hangMs }) } });
 
   it('waits for an agent that is down, and reaches it once when it is back', async () => {
     const first = await mesh.agent(work);

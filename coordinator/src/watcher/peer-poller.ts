@@ -6,8 +6,8 @@ import { all, first, run, type Unit } from '@daca-mesh/protocol/server';
 import type { Peer } from '../directory/peer.ts';
 import { type CallRow, query } from '../store/schema.ts';
 import { abandonedFor } from './call-rows.ts';
-import type { WatcherDeps } from './deps.ts';
-import type { CallLooks } from './look.ts';
+import type { WatcherDeps } from './watcher-deps.ts';
+import type { CallLooks } from './call-looks.ts';
 import { questionMark, recordTask, watermarkOf } from './record-task.ts';
 
 /**

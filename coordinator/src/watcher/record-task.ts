@@ -22,7 +22,7 @@ import {
   settleCall,
   updateCall,
 } from './call-rows.ts';
-import type { WatcherDeps } from './deps.ts';
+import type { WatcherDeps } from './watcher-deps.ts';
 
 /**
  * What a task seen at an agent means for its call, whoever saw it: the reply to a send, a list, a stream or a look. What

@@ -104,8 +104,7 @@ describe('a message whose connection broke', () => {
   it('does not need a list of tasks: open calls are then looked at one by one', async () => {
     await start(true);
     proxy.refuseLists = true;
-    let release = (): void => undefined;
-    const released = new Promise<void>((resolve) => (release = resolve));
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
     await mesh.stop();
     const agent = await mesh.agent(
       { slow: async () => (await released, { slow: true }) },

@@ -21,7 +21,7 @@ import {
   settleCall,
   updateCall,
 } from './call-rows.ts';
-import type { WatcherDeps } from './deps.ts';
+import type { WatcherDeps } from './watcher-deps.ts';
 import { callQuestionId, recordTask } from './record-task.ts';
 
 /**

@@ -4,8 +4,8 @@ import { AnswerDelivery } from './answer-delivery.ts';
 import { CallSender, type SendResult, wakeCallsOf } from './call-sender.ts';
 import { CallStreams } from './call-streams.ts';
 import { callRef, keyOf, never } from './call-rows.ts';
-import type { WatcherDeps } from './deps.ts';
-import { CallLooks } from './look.ts';
+import type { WatcherDeps } from './watcher-deps.ts';
+import { CallLooks } from './call-looks.ts';
 import { PeerPoller } from './peer-poller.ts';
 
 /**

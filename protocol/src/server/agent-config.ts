@@ -3,12 +3,6 @@ import { z } from 'zod';
 import type { AgentServerOptions } from './agent-server.ts';
 import type { SkillDelays } from './skill.ts';
 
-const optionalText = z
-  .string()
-  .optional()
-  // An empty variable counts as none, as in shells and Compose files.
-  .transform((text) => (text === undefined || text === '' ? undefined : text));
-
 const parseSkillDelays = (text: string | undefined): SkillDelays =>
   Object.fromEntries(
     (text?.split(',') ?? []).map((item) => {
@@ -24,11 +18,11 @@ export const agentEnvironment = z.object({
   /** The folder of this agent's data. */
   MESH_DATA: z.string().min(1).default('.mesh'),
   MESH_PUBLIC_URL: z.url({ protocol: /^https?$/u }).optional(),
-  MESH_TOKEN: optionalText,
+  MESH_TOKEN: z.string().optional(),
   MESH_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   MESH_DURABILITY: z.enum(['full', 'normal']).default('full'),
   /** Which card to serve, for packages with several. */
-  MESH_CARD: optionalText,
+  MESH_CARD: z.string().optional(),
   /** By how many milliseconds skills are slowed down, for tests: `250` all of them, `write=250,format=50` these. */
   MESH_SKILL_DELAY: z
     .string()
@@ -36,7 +30,7 @@ export const agentEnvironment = z.object({
     .optional()
     .transform(parseSkillDelays),
   /** The named point at which the process kills itself, for crash tests. */
-  MESH_KILL_AT: optionalText,
+  MESH_KILL_AT: z.string().optional(),
 });
 export type agentEnvironment = z.infer<typeof agentEnvironment>;
 
@@ -74,7 +68,8 @@ export const toAgentConfig = (environment: agentEnvironment): AgentConfig => ({
  * @throws TypeError that names every variable in error.
  */
 export function parseEnvironment<T>(schema: z.ZodType<T>, environment: Record<string, string | undefined>): T {
-  const parsed = schema.safeParse(environment);
+  // An empty variable counts as none, as in shells and Compose files.
+  const parsed = schema.safeParse(Object.fromEntries(Object.entries(environment).filter(([, text]) => text !== '')));
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   throw new TypeError(`the environment is not valid\n  ${problems.join('\n  ')}`);

@@ -104,6 +104,18 @@ it('killed after an answer was stored, the answer counts once', async () => {
   expect(effects(folder)).toEqual(['answered']);
 });
 
+it('reaches a kill point the n-th time, and fires once for its data', async () => {
+  const folder = await testFolder();
+  const settings = { MESH_KILL_AT: 'before-complete:2' };
+  const first = await startAgent(folder, settings);
+  expect((await send(first, newMessage('pay'))).status?.state).toBe(TASK_STATE_COMPLETED);
+  const message = newMessage('pay');
+  await expect(send(first, message)).rejects.toThrow(/fetch failed|terminated/u);
+  const second = await startAgent(folder, settings);
+  expect((await send(second, message)).status?.state).toBe(TASK_STATE_COMPLETED);
+  expect((await send(second, newMessage('pay'))).status?.state).toBe(TASK_STATE_COMPLETED);
+});
+
 it('killed while skills work, every task completes after the restart', async () => {
   const folder = await testFolder();
   const first = await startAgent(folder, { MESH_SKILL_DELAY: '10000' });

@@ -16,7 +16,7 @@ import { z } from 'zod';
 import { type Coordinator, createCoordinator } from '../../coordinator.ts';
 import { type CallRow, query } from '../../store/schema.ts';
 import { readTimeline, type TimelineEntry } from '../../store/timeline.ts';
-import type { WatcherSettings } from '../../watcher/deps.ts';
+import type { WatcherSettings } from '../../watcher/watcher-deps.ts';
 import type { CallRequest } from '../../workflow-kit/contract.ts';
 import type { WorkflowDefinition } from '../../workflow-kit/workflow.ts';
 import { type Script, ScriptedEngine } from './scripted-engine.ts';

@@ -78,8 +78,8 @@ describe('a task', () => {
   });
 
   it('fails when its skill returns what the schema refuses', async () => {
-    // A skill written without types.
-    const wrong = skill(text, async () => ({ wrong: true }) as unknown as { text: string });
+    const short = z.strictObject({ text: z.string().max(3) });
+    const wrong = skill({ input: text.input, output: short }, async () => ({ text: 'too long' }));
     const core = await start({ wrong });
     const { status } = await core.sendMessage(sendRequest(), call);
     expect(dataOf(status?.message?.parts)).toMatchObject([{ error: { code: 'INVALID_OUTPUT' } }]);

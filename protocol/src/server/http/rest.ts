@@ -101,6 +101,7 @@ function decodeAll(groups: Readonly<Record<string, string>>): Json {
 function bodyOf(request: Request): Json {
   const body: unknown = request.body;
   if (body === undefined) return {};
+  // An object that is no list is indexable by string.
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Json;
   throw new MeshError('INVALID_ARGUMENT', 'the body must be a JSON object');
 }

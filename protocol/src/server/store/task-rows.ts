@@ -29,7 +29,7 @@ export const headColumns = [
 export type HeadRow = Pick<Selectable<TaskTables['tasks']>, (typeof headColumns)[number]>;
 
 /** One stored artifact event. */
-export interface ArtifactPayload {
+interface ArtifactPayload {
   artifact: unknown;
   append?: true;
   lastChunk?: true;
@@ -49,11 +49,12 @@ export const toHead = (row: HeadRow): TaskHead => ({
   deadlineAtMs: row.deadline_at ?? undefined,
   effectKey: row.effect_key,
   asked: row.asked,
+  // Written by this store from a Question.
   question: row.question === null ? undefined : (JSON.parse(row.question) as Question),
 });
 
 /** The generation of a task or event, as it travels. */
-export const generationMetadata = (generation: number): Record<string, unknown> => ({
+const generationMetadata = (generation: number): Record<string, unknown> => ({
   [extensionUris.generation]: { n: generation },
 });
 
@@ -74,6 +75,7 @@ export const toTask = (
 export function foldArtifacts(payloads: Iterable<string>): Artifact[] {
   const artifacts = new Map<string, Artifact>();
   for (const payload of payloads) {
+    // Written by this store.
     const event = JSON.parse(payload) as ArtifactPayload;
     const chunk = Artifact.fromJSON(event.artifact);
     const earlier = event.append ? artifacts.get(chunk.artifactId) : undefined;
@@ -96,6 +98,7 @@ export function toStoredEvent(
       payload: { $case: 'statusUpdate', value: { taskId, contextId, status, metadata } },
     });
   }
+  // Written by this store.
   const { artifact, append, lastChunk } = JSON.parse(row.payload) as ArtifactPayload;
   return event(row.generation, undefined, {
     payload: {

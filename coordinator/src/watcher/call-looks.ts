@@ -5,7 +5,7 @@ import type { CallRow } from '../store/schema.ts';
 import type { Failure } from '../workflow-kit/contract.ts';
 import { isLimited, settleLimited } from './call-limits.ts';
 import { abandonedFor, callRef, keepCall, keyOf, loadCall, optionsOf, settleCall } from './call-rows.ts';
-import type { WatcherDeps } from './deps.ts';
+import type { WatcherDeps } from './watcher-deps.ts';
 import { nextLook, recordTask } from './record-task.ts';
 
 const lookTimeoutMs = 10_000;

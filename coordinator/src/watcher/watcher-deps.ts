@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { Directory } from '../directory/directory.ts';
 import type { CallRow } from '../store/schema.ts';
-import type { StoreDeps } from '../runs/coordinator-deps.ts';
+import type { StoreDeps } from '../runs/unit-deps.ts';
 
 /** What looking after calls needs. */
 export interface WatcherDeps extends StoreDeps {
