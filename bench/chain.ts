@@ -7,7 +7,11 @@ import { Mesh } from '@daca-mesh/test/mesh';
 import { measure, report } from './load.ts';
 
 const { values } = parseArgs({
-  options: { json: { type: 'boolean' }, seconds: { type: 'string', default: '8' }, clients: { type: 'string', default: '1,20,100' } },
+  options: {
+    json: { type: 'boolean' },
+    seconds: { type: 'string', default: '8' },
+    clients: { type: 'string', default: '1,20,100' },
+  },
 });
 
 const text =

@@ -55,7 +55,7 @@ const allowed: Record<string, readonly string[]> = {
   cli: ['@daca-mesh/protocol', '@daca-mesh/agent-cards'],
 };
 
-const sources = folders.map((folder) => [...filesBelow(folder, /\.ts$/)]).flat();
+const sources = folders.flatMap((folder) => Array.from(filesBelow(folder, /\.ts$/)));
 const code = [...new Set(sources)].filter(
   (path) => !/\.test\.ts$|(^|\/)(test|testing|bench)\//.test(path) && !path.startsWith('test/'),
 );

@@ -16,7 +16,7 @@ const input = z
 const Milder = z.strictObject({ text: z.string().min(3) });
 
 /** Asks whether a text is good, then whether the author is to be told: two questions, no agent. */
-export const review = defineWorkflow({
+const review = defineWorkflow({
   name: 'review',
   version: 1,
   description: 'Asks twice.',
@@ -42,7 +42,7 @@ export const review = defineWorkflow({
 });
 
 /** Takes the same input as `review`, so that bare data cannot say which is meant; waits for an event. */
-export const listen = defineWorkflow({
+const listen = defineWorkflow({
   name: 'listen',
   version: 1,
   description: 'Waits for an event.',

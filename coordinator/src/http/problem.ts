@@ -19,7 +19,7 @@ export const Problem = z
 export type Problem = z.infer<typeof Problem>;
 
 /** The HTTP status of each error code. */
-export const problemStatus: Record<MeshErrorCode, number> = {
+const problemStatus: Record<MeshErrorCode, number> = {
   ANSWER_INVALID: 400,
   ATTEMPTS_EXHAUSTED: 502,
   CANCELED: 409,

@@ -12,7 +12,7 @@ export interface ResponseSpec {
 }
 
 /** What a handler answers. */
-export interface Reply {
+interface Reply {
   status: number;
   body: unknown;
   headers?: Record<string, string>;

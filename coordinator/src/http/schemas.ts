@@ -76,7 +76,7 @@ export const InboxQuestion = z
   })
   .meta({ id: 'Question' });
 
-export const Workflow = z
+const Workflow = z
   .object({
     name: z.string(),
     version: z.int(),
@@ -88,7 +88,7 @@ export const Workflow = z
   })
   .meta({ id: 'Workflow' });
 
-export const Peer = z
+const Peer = z
   .looseObject({
     name: z.string(),
     url: z.string(),

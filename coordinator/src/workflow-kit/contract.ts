@@ -41,7 +41,7 @@ export interface Failure {
 }
 
 /** What happens to an agent's own question: to a person's inbox, or to the workflow. */
-export type QuestionPolicy = 'ask-human' | 'workflow';
+type QuestionPolicy = 'ask-human' | 'workflow';
 
 /** One attempt of one call, as the workflow wants it made. */
 export interface CallRequest {
