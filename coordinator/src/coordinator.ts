@@ -17,6 +17,7 @@ import { escalateQuestion, expireQuestion } from './inbox/questions.ts';
 import { createOutboxPump } from './outbox/pump.ts';
 import type { RunEngine } from './outbox/run-engine.ts';
 import { expireWait } from './runs/receive-event.ts';
+import { forgetRun } from './runs/forget-run.ts';
 import { createRunOwner } from './runs/run-owner.ts';
 import { createRuns, type Runs } from './runs/runs.ts';
 import { createSweep, markStalled } from './runs/sweep.ts';
@@ -149,6 +150,7 @@ function createDeadlines(deps: WatcherDeps): DeadlineScheduler {
       escalation: ({ ref }) => escalateQuestion(deps, ref),
       wait: ({ ref }) => expireWait(deps, ref),
       purge: ({ run_id }) => requestPurge(deps.signals, run_id),
+      retention: ({ run_id }) => forgetRun(run_id),
     },
   });
 }

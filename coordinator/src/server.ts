@@ -33,14 +33,21 @@ export async function createServer(config: Config, logger: Logger, offer?: Offer
   const { workflows, card } = offer ?? { workflows: shippedWorkflows, card: loadCard('coordinator') };
   await using cleanup = new AsyncDisposableStack();
   const engineFailed = Promise.withResolvers<Error>();
-  const address = config.daprEndpoint ?? cleanup.use(await startEngine(config, logger, engineFailed.resolve)).address;
+  // Dapr has a token of its own; our sidecar takes that of the mesh.
+  const engineAt =
+    config.daprEndpoint === undefined
+      ? {
+          address: cleanup.use(await startEngine(config, logger, engineFailed.resolve)).address,
+          apiToken: config.token,
+        }
+      : { address: config.daprEndpoint };
   const coordinator = createCoordinator({
     database: { path: join(config.dataPath, 'coordinator.db'), durability: config.durability },
     workflows,
     peers: config.peers,
     token: config.token,
     logger,
-    createEngine: (activities) => createEngine({ address, workflows, activities, logger }),
+    createEngine: (activities) => createEngine({ ...engineAt, workflows, activities, logger }),
   });
   cleanup.defer(() => coordinator.close());
   const closing = new AbortController();
@@ -87,6 +94,7 @@ const startEngine = (config: Config, logger: Logger, onFailure: (error: Error) =
   startSidecar({
     path: join(config.dataPath, 'engine.db'),
     durability: config.durability,
+    ...(config.token === undefined ? {} : { apiToken: config.token }),
     // Our worker has no queue limit of its own, so the bound that protects an untuned one would only slow it down.
     maxUnackedPerStream: 5_000,
     logger: logger.child({ part: 'sidecar' }),

@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   http,
@@ -13,6 +14,7 @@ import {
 
 let coordinator: TestCoordinator;
 let questionId: string;
+let editableId: string;
 let closedId: string;
 let runId: string;
 beforeAll(async () => {
@@ -21,6 +23,8 @@ beforeAll(async () => {
   closedId = (await openQuestion(coordinator.url, runId, /good/)).id;
   await http(`${coordinator.url}/questions/${closedId}/answer`, { action: 'approve', by: 'ada' });
   questionId = (await openQuestion(coordinator.url, runId, /Tell the author/)).id;
+  const another = (await http(`${coordinator.url}/workflows/review`, { text: 'another post' })).body.runId;
+  editableId = (await openQuestion(coordinator.url, another)).id;
 });
 afterAll(() => coordinator[Symbol.asyncDispose]());
 
@@ -60,6 +64,27 @@ describe('the HTTP API', () => {
       400,
       'ANSWER_INVALID',
       /action must be one of approve, reject/,
+    ],
+    [
+      'an answer against the schema',
+      () => [`/questions/${editableId}/answer`, { action: 'edit', value: { text: 'a' } }],
+      400,
+      'ANSWER_INVALID',
+      /value\.text/,
+    ],
+    [
+      'an answer whose value is missing',
+      () => [`/questions/${editableId}/answer`, { action: 'edit' }],
+      400,
+      'ANSWER_INVALID',
+      /edit needs a value/,
+    ],
+    [
+      'a compressed body that is small only on the way',
+      () => ['/workflows/review', gzipSync(megabytes(20)), { headers: { ...json, 'content-encoding': 'gzip' } }],
+      413,
+      'PAYLOAD_TOO_LARGE',
+      /large/,
     ],
     [
       'an answer too late',
@@ -218,5 +243,17 @@ describe('the A2A interface', () => {
   it('is not troubled by the question that stayed open', async () => {
     const { body } = await http(`${coordinator.url}/questions/${questionId}`);
     expect(body.status).toBe('open');
+  });
+
+  it.each<[string, string | Buffer, Record<string, string>, number, number]>([
+    ['broken JSON', '{"jsonrpc":', {}, 200, -32700],
+    ['20 MB', megabytes(20), {}, 413, -32600],
+    ['another content type', '{}', { 'content-type': 'text/plain' }, 415, -32005],
+    ['a foreign origin', '{}', { origin: 'https://evil.example' }, 403, -32600],
+    ['a method of A2A 0.3', '{"jsonrpc":"2.0","id":1,"method":"message/send","params":{}}', {}, 200, -32009],
+  ])('answers %s in its own form', async (_what, body, headers, status, code) => {
+    const reply = await http(`${coordinator.url}/a2a/jsonrpc`, body, { headers });
+    expect(reply).toMatchObject({ status, body: { jsonrpc: '2.0', error: { code, message: expect.any(String) } } });
+    expect(reason(reply)).toMatch(/^[A-Z_]+$/);
   });
 });

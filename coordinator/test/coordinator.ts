@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { parseConfig } from '../src/config.ts';
 import { coordinatorCard } from '../src/coordinator-card.ts';
 import { createServer } from '../src/server.ts';
-import { defineWorkflow } from '../src/workflow-kit/workflow.ts';
+import { defineWorkflow, type WorkflowDefinition } from '../src/workflow-kit/workflow.ts';
 
 const input = z
   .strictObject({ text: z.string().min(1).max(100), deadlineMs: z.int().min(1).optional() })
@@ -54,14 +54,16 @@ const listen = defineWorkflow({
   },
 });
 
-/** A whole coordinator in this process: its own engine, database and interfaces, no peers. */
+/** A whole coordinator in this process, with its own engine, database and interfaces. */
 export interface TestCoordinator extends AsyncDisposable {
   url: string;
 }
 
-export async function startCoordinator(environment: Record<string, string> = {}): Promise<TestCoordinator> {
+export async function startCoordinator(
+  environment: Record<string, string> = {},
+  workflows: readonly WorkflowDefinition[] = [review, listen],
+): Promise<TestCoordinator> {
   const folder = await mkdtemp(join(tmpdir(), 'coordinator-'));
-  const workflows = [review, listen];
   const server = await createServer(
     parseConfig({ MESH_DATA: folder, MESH_DURABILITY: 'normal', ...environment }),
     pino({ level: environment['MESH_LOG_LEVEL'] ?? 'silent' }),
@@ -91,11 +93,14 @@ export interface HttpInit {
   headers?: Record<string, string>;
 }
 
-/** One request; a body that is no string is sent as JSON. */
+const isRaw = (body: unknown): body is string | Uint8Array<ArrayBuffer> =>
+  typeof body === 'string' || body instanceof Uint8Array;
+
+/** One request; a body that is neither text nor bytes is sent as JSON. */
 export async function http(url: string, body?: unknown, init: HttpInit = {}): Promise<HttpReply> {
   const response = await fetch(url, {
     method: body === undefined ? 'GET' : 'POST',
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    ...(body === undefined ? {} : { body: isRaw(body) ? body : JSON.stringify(body) }),
     ...init,
     headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...init.headers },
     signal: AbortSignal.timeout(15_000),
@@ -105,10 +110,10 @@ export async function http(url: string, body?: unknown, init: HttpInit = {}): Pr
 }
 
 /** The open question of a run with this prompt, as soon as it is asked. */
-export const openQuestion = (url: string, runId: string, prompt: RegExp = /./) =>
+export const openQuestion = (url: string, runId: string, prompt: RegExp = /./, headers: Record<string, string> = {}) =>
   vi.waitFor(
     async () => {
-      const { questions } = (await http(`${url}/questions?status=open&runId=${runId}`)).body;
+      const { questions } = (await http(`${url}/questions?status=open&runId=${runId}`, undefined, { headers })).body;
       const found = questions.find((question: { prompt: string }) => prompt.test(question.prompt));
       if (found === undefined) throw new Error(`run ${runId} asks nothing like ${prompt}`);
       return found;

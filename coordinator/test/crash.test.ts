@@ -10,11 +10,13 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { http } from './coordinator.ts';
-import { CoordinatorProcess } from './fixtures/coordinator-process.ts';
+import { AgentProcess } from './fixtures/agent-process.ts';
 
 const steps = ['after', 'first', 'last', 'left', 'right'];
 const completed = { status: 'completed', output: { decision: 'approve' } };
 const refused = { status: 'failed', error: { message: /cannot be done/ } };
+
+const program = new URL('fixtures/saga-coordinator.ts', import.meta.url);
 
 /** Where the coordinator kills itself, the step its agent refuses, how the run ends, and what was done. */
 const cases = [
@@ -64,7 +66,7 @@ describe('a coordinator that is killed', () => {
     'at %s finishes its run, does everything once and asks once',
     async (point, failAt, outcome, done) => {
       const data = join(folder, 'coordinator');
-      await using coordinator = new CoordinatorProcess({
+      await using coordinator = new AgentProcess(program, {
         MESH_DATA: data,
         MESH_PEERS: worker.url,
         MESH_KILL_AT: point,
@@ -84,7 +86,7 @@ describe('a coordinator that is killed', () => {
     const seed = Date.now() % 100_000;
     const random = generator(seed);
     delayMs = 150;
-    await using coordinator = new CoordinatorProcess({
+    await using coordinator = new AgentProcess(program, {
       MESH_DATA: join(folder, 'coordinator'),
       MESH_PEERS: worker.url,
     });
@@ -104,7 +106,7 @@ describe('a coordinator that is killed', () => {
 });
 
 /** Runs the saga on a coordinator that dies on the way; answers the question, as often as it takes. */
-const survive = async (coordinator: CoordinatorProcess, failAt?: string) => {
+const survive = async (coordinator: AgentProcess, failAt?: string) => {
   const stop = new AbortController();
   const supervised = coordinator.supervise(stop.signal);
   try {

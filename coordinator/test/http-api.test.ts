@@ -221,6 +221,16 @@ describe('the API', () => {
     expect((await http(`${secured.url}/openapi.json`, undefined, { headers })).body.security).toEqual([{ bearer: [] }]);
   });
 
+  it('names who answered by the token, whatever the answer says', async () => {
+    await using secured = await startCoordinator({ MESH_TOKEN: 'secret-token' });
+    const headers = { authorization: 'Bearer secret-token' };
+    const { runId } = (await http(`${secured.url}/workflows/review`, { text: 'a' }, { headers })).body;
+    const question = await findQuestion(secured.url, runId, /good/, headers);
+    const answer = { action: 'approve', by: 'the boss' };
+    const { body } = await http(`${secured.url}/questions/${question.id}/answer`, answer, { headers });
+    expect(body).toMatchObject({ status: 'answered', answeredBy: 'mesh' });
+  });
+
   it('says when its engine is away, and takes runs all the same', async () => {
     await using lonely = await startCoordinator({ DAPR_GRPC_ENDPOINT: '127.0.0.1:1' });
     expect((await http(`${lonely.url}/readyz`)).status).toBe(503);

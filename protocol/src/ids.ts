@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { v7 } from 'uuid';
 
@@ -10,7 +10,5 @@ export const newId = (): string => randomUUID();
 
 /** The SHA-256, in hex, of a value's canonical JSON (RFC 8785). */
 export function digest(value: unknown): string {
-  return createHash('sha256')
-    .update(canonicalize(value) ?? 'null')
-    .digest('hex');
+  return hash('sha256', canonicalize(value) ?? 'null', 'hex');
 }

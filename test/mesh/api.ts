@@ -16,6 +16,8 @@ export interface Question {
   status: string;
   actions: string[];
   answeredBy?: string;
+  assignee?: string;
+  deadline?: string;
 }
 
 export interface Entry {
@@ -76,6 +78,9 @@ const getRun = async (base: () => string, runId: string): Promise<Run> =>
 
 export const openQuestions = async (base: () => string, runId: string): Promise<Question[]> =>
   (await request<{ questions: Question[] }>(`${base()}/questions?runId=${runId}&status=open`)).body.questions;
+
+export const readQuestion = async (base: () => string, questionId: string): Promise<Question> =>
+  (await request<Question>(`${base()}/questions/${questionId}`)).body;
 
 export const timeline = async (base: () => string, runId: string): Promise<Entry[]> =>
   (await request<{ entries: Entry[] }>(`${base()}/runs/${runId}/timeline?limit=500`)).body.entries;

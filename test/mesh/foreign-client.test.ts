@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { Role, type SendMessageRequest, type StreamResponse, type Task, TaskState } from '@a2a-js/sdk';
 import { ClientFactory } from '@a2a-js/sdk/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -98,6 +100,44 @@ const json = async <T>(path: string, body?: unknown): Promise<Reply<T>> => {
   // The shape is the API's; a test that reads a missing field fails on it.
   return { status: response.status, headers: response.headers, body: (await response.json()) as T };
 };
+
+const execute = promisify(execFile);
+
+/** One A2A request by the `curl` of the machine, with nothing but a content type. */
+async function curl(method: string, params: object): Promise<CurlTask> {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
+  const headers = ['-H', 'content-type: application/json', '-H', 'a2a-version: 1.0'];
+  const { stdout } = await execute('curl', ['-sS', ...headers, '-d', body, `${mesh.coordinator}/a2a/jsonrpc`]);
+  // ProtoJSON of the specification; a test that reads a missing field fails on it.
+  const { result } = JSON.parse(stdout) as { result: CurlTask & { task?: CurlTask } };
+  return result.task ?? result;
+}
+
+interface CurlTask {
+  id: string;
+  status: { state: string; message?: { parts: { text?: string }[] } };
+  artifacts?: { parts: { data?: unknown }[] }[];
+}
+
+describe('curl', () => {
+  it('moderates a post over A2A by polling, answering in words', { timeout: 90_000 }, async () => {
+    const data = { skill: 'content-moderation', input: { text: riskyText, postId: 'post-curl' } };
+    const message = { role: 'ROLE_USER', parts: [{ data }], messageId: crypto.randomUUID() };
+    const { id } = await curl('SendMessage', { message, configuration: { returnImmediately: true } });
+    const until = (state: string) =>
+      eventually(
+        () => curl('GetTask', { id }),
+        ({ status }) => status.state === state,
+        { what: `the task in ${state}` },
+      );
+    const asking = await until('TASK_STATE_INPUT_REQUIRED');
+    expect(asking.status.message?.parts[0]?.text).toContain('approve');
+    const parts = [{ text: 'reject: a threat' }];
+    await curl('SendMessage', { message: { role: 'ROLE_USER', taskId: id, parts, messageId: crypto.randomUUID() } });
+    const done = await until('TASK_STATE_COMPLETED');
+    expect(done.artifacts?.[0]?.parts[0]?.data).toMatchObject({ decision: 'rejected', reason: 'a threat' });
+  });
+});
 
 describe('plain HTTP', () => {
   it('moderates a post by polling', { timeout: 90_000 }, async () => {

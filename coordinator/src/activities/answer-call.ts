@@ -3,7 +3,7 @@ import { Question } from '@daca-mesh/protocol';
 import { query, type QuestionRow } from '../store/schema.ts';
 import { appendTimeline } from '../store/timeline.ts';
 import { callFields, keyOf, loadCall, updateCall } from '../watcher/call-rows.ts';
-import { callQuestionId } from '../watcher/record-task.ts';
+import { callQuestionId } from '../watcher/call-questions.ts';
 import type { WatcherDeps } from '../watcher/watcher-deps.ts';
 import type { KitActivities } from '../workflow-kit/contract.ts';
 

@@ -1,20 +1,25 @@
-import { afterCommit, run, type Unit } from '@daca-mesh/protocol/server';
+import { afterCommit, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import { type DeadlineRow, query } from '../store/schema.ts';
 import type { Signals } from '../store/signals.ts';
 
+const upsert = statement<DeadlineRow, unknown>((value) =>
+  query
+    .insertInto('deadlines')
+    .values({ kind: value('kind'), ref: value('ref'), run_id: value('run_id'), due_at: value('due_at') })
+    .onConflict((conflict) => conflict.columns(['kind', 'ref']).doUpdateSet({ due_at: value('due_at') })),
+);
+
+const remove = statement<Pick<DeadlineRow, 'kind' | 'ref'>, unknown>((value) =>
+  query.deleteFrom('deadlines').where('kind', '=', value('kind')).where('ref', '=', value('ref')),
+);
+
 /** Sets the deadline of a kind for a row; an earlier one of the same kind and row is replaced. */
 export function* setDeadline(signals: Signals, deadline: DeadlineRow): Unit<void> {
-  yield* run(
-    query
-      .insertInto('deadlines')
-      .values(deadline)
-      .onConflict((conflict) => conflict.columns(['kind', 'ref']).doUpdateSet({ due_at: deadline.due_at }))
-      .compile(),
-  );
+  yield* run(upsert(deadline));
   yield* afterCommit(() => signals.deadlines.emit());
 }
 
 /** Removes a deadline; nothing happens where there is none. */
 export function* clearDeadline(kind: DeadlineRow['kind'], ref: string): Unit<void> {
-  yield* run(query.deleteFrom('deadlines').where('kind', '=', kind).where('ref', '=', ref).compile());
+  yield* run(remove({ kind, ref }));
 }

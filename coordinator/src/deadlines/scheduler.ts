@@ -1,4 +1,4 @@
-import { all, type Database, first, run, type Unit } from '@daca-mesh/protocol/server';
+import { all, type Database, first, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import type { Logger } from 'pino';
 import { type DeadlineRow, query } from '../store/schema.ts';
 import type { Signals } from '../store/signals.ts';
@@ -93,14 +93,19 @@ export function createDeadlineScheduler(options: DeadlineSchedulerOptions): Dead
   };
 }
 
+const selectDue = statement<{ now: number }, DeadlineRow>((value) =>
+  query.selectFrom('deadlines').selectAll().where('due_at', '<=', value('now')).orderBy('due_at').limit(batch),
+);
+const selectNext = statement<object, { due_at: number }>(() =>
+  query.selectFrom('deadlines').select('due_at').orderBy('due_at').limit(1),
+);
+
 function* dueDeadlines(now: number): Unit<readonly DeadlineRow[]> {
-  return yield* all(
-    query.selectFrom('deadlines').selectAll().where('due_at', '<=', now).orderBy('due_at').limit(batch).compile(),
-  );
+  return yield* all(selectDue({ now }));
 }
 
 function* nextDeadline(): Unit<number | undefined> {
-  const row = yield* first(query.selectFrom('deadlines').select('due_at').orderBy('due_at').limit(1).compile());
+  const row = yield* first(selectNext({}));
   return row?.due_at;
 }
 

@@ -15,6 +15,7 @@ import { guardStalls, type Stall } from './stall-guard.ts';
 export interface DaprWorkerOptions {
   host: string;
   port: string;
+  apiToken: string | undefined;
   workflows: readonly WorkflowDefinition[];
   activities: KitActivities;
   logger: Logger;
@@ -23,6 +24,9 @@ export interface DaprWorkerOptions {
 
 /** How many turns and activities may be under way at a time; activities are short, they wait for nobody. */
 const maxConcurrentWorkItems = 5000;
+
+/** Introspection that nobody reads, at a price per call. */
+const grpcOptions = { 'grpc.enable_channelz': 0 };
 
 /** Every activity, so that one that is missing is an error of the types. */
 const activityNames: Record<ActivityName, true> = {
@@ -50,8 +54,13 @@ export interface DaprWorker {
 
 /** Makes a worker with all workflows and activities, not started yet. */
 export function createDaprWorker(options: DaprWorkerOptions): DaprWorker {
-  const { host, port, logger } = options;
-  const runtime = new WorkflowRuntime({ daprHost: host, daprPort: port });
+  const { host, port, apiToken, logger } = options;
+  const runtime = new WorkflowRuntime({
+    daprHost: host,
+    daprPort: port,
+    grpcOptions,
+    ...(apiToken === undefined ? {} : { daprApiToken: apiToken }),
+  });
   liftLimits(runtime, maxConcurrentWorkItems);
   guardStalls(runtime, options.onStall);
   for (const definition of options.workflows) {

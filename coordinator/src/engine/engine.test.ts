@@ -233,6 +233,26 @@ async function spawnSidecar(path: string, port: string): Promise<{ address: stri
   return { address: String(line).trim(), process: child };
 }
 
+it('carries the token a sidecar demands, and does nothing without it', async () => {
+  await using guarded = await startSidecar({
+    path: join(folder, 'guarded.db'),
+    durability: 'normal',
+    apiToken: 'secret',
+  });
+  const activities = new ScriptedActivities({}, () => undefined);
+  const options = { address: guarded.address, workflows: [asking], activities, logger };
+  const stranger = createEngine(options);
+  cleanup.push(() => stranger.close());
+  void stranger.start();
+  const engine = createEngine({ ...options, apiToken: 'secret' });
+  await connect(engine);
+  const runId = newTaskId();
+  await engine.startInstance(runId, asking.name, asking.version, envelopeOf(runId, activities));
+  expect(await engine.status(runId)).toBe('running');
+  expect(stranger.ready()).toBe(false);
+  await engine.close();
+});
+
 describe('an engine that goes away', () => {
   it('is noticed, refused quickly, and found again with every run where it was', async () => {
     const { activities, engine } = await run(asking);

@@ -12,6 +12,8 @@ import { Supervisor } from './supervisor.ts';
 export interface EngineOptions {
   /** `host:port` of a Dapr sidecar's gRPC port, ours or Dapr's own. */
   address: string;
+  /** What the sidecar demands of every call; without one it is DAPR_API_TOKEN, if that is set. */
+  apiToken?: string | undefined;
   workflows: readonly WorkflowDefinition[];
   activities: KitActivities;
   logger: Logger;
@@ -26,19 +28,19 @@ export interface Engine extends RunEngine, AsyncDisposable {
 }
 
 /** Connects to a Dapr sidecar: executes its workflows and activities, and controls instances. */
-export function createEngine({ address, workflows, activities, logger }: EngineOptions): Engine {
+export function createEngine({ address, apiToken, workflows, activities, logger }: EngineOptions): Engine {
   routeSdkLogs(logger);
-  const { host, port } = parseAddress(address);
+  const sidecar = { ...parseAddress(address), apiToken };
   const stallListeners = new Set<(stall: Stall) => void>();
   const onStall = (stall: Stall): void => {
     logger.error({ runId: stall.instanceId, reason: stall.reason, detail: stall.message }, 'run stalled');
     for (const listener of stallListeners) listener(stall);
   };
   const supervisor = new Supervisor(
-    () => createDaprWorker({ host, port, workflows, activities, logger, onStall }),
+    () => createDaprWorker({ ...sidecar, workflows, activities, logger, onStall }),
     logger,
   );
-  const client = new InstanceClient(host, port);
+  const client = new InstanceClient(sidecar);
   /** While the engine is away nothing is tried: a start without a worker would hang, and an event would be lost. */
   const whenReady = async <T>(request: () => Promise<T>): Promise<T> => {
     if (supervisor.connected) return request();

@@ -16,10 +16,15 @@ const withDeadline = (options: object, next: (options: object) => unknown): unkn
 export class InstanceClient {
   readonly #client: DaprWorkflowClient;
 
-  constructor(host: string, port: string) {
+  constructor({ host, port, apiToken }: { host: string; port: string; apiToken: string | undefined }) {
     // grpc-js takes interceptors among its client options, which the SDK passes on under the narrower type of channel options.
-    const grpcOptions = { interceptors: [withDeadline] } as object;
-    this.#client = new DaprWorkflowClient({ daprHost: host, daprPort: port, grpcOptions });
+    const grpcOptions = { interceptors: [withDeadline], 'grpc.enable_channelz': 0 } as object;
+    this.#client = new DaprWorkflowClient({
+      daprHost: host,
+      daprPort: port,
+      grpcOptions,
+      ...(apiToken === undefined ? {} : { daprApiToken: apiToken }),
+    });
   }
 
   /** Succeeds also where the instance exists. One that timed out may start later: the claim makes that harmless. */

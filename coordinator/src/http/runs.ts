@@ -57,13 +57,20 @@ async function nextStatus(
 ): Promise<Run> {
   const before = await runs.get(runId);
   if (ended.has(before.status)) return before;
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(waitMs)]);
-  return feed.until(
-    runId,
-    () => runs.get(runId),
-    ({ status }) => status !== before.status,
-    limit,
-  );
+  const late = new AbortController();
+  // Cleared when the status is known: an AbortSignal.timeout would stay in memory for the rest of the wait.
+  const timer = setTimeout(() => late.abort(), waitMs);
+  try {
+    await feed.until(
+      runId,
+      () => runs.status(runId),
+      (status) => status !== before.status,
+      AbortSignal.any([signal, late.signal]),
+    );
+  } finally {
+    clearTimeout(timer);
+  }
+  return runs.get(runId);
 }
 
 const ended: ReadonlySet<Run['status']> = new Set(['completed', 'failed', 'canceled']);

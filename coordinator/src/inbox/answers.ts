@@ -3,6 +3,7 @@ import { Answer, isMeshError, MeshError, parseAnswer, type Question } from '@dac
 import { all, type Unit } from '@daca-mesh/protocol/server';
 import { query, type QuestionRow } from '../store/schema.ts';
 import { type InboxQuestion, toQuestion } from './inbox-question.ts';
+import { answerForms } from './question-text.ts';
 import { answerQuestion, closedError } from './questions.ts';
 import type { InboxDeps } from './show-questions.ts';
 
@@ -32,7 +33,7 @@ export function* answerFromMessage(
     });
     return yield* answerQuestion(deps, question.id, answer, caller);
   } catch (error) {
-    throw withDecision(error, rows);
+    throw explained(error, rows);
   }
 }
 
@@ -42,12 +43,17 @@ function withoutSchema(row: QuestionRow): Question {
   return question;
 }
 
-/** The parser knows only open questions; who answered a closed one stands in its row. */
-function withDecision(error: unknown, rows: readonly QuestionRow[]): unknown {
-  if (!isMeshError(error) || error.code !== 'QUESTION_CLOSED') return error;
+/** Adds what the parser cannot know: who answered a closed question, and how an open one is answered. */
+function explained(error: unknown, rows: readonly QuestionRow[]): unknown {
+  if (!isMeshError(error)) return error;
   const named = error.details?.['questionId'];
   const row = named === undefined ? rows.at(-1) : rows.find(({ question_id }) => question_id === named);
-  return row && row.status !== 'open' ? closedError(row) : error;
+  if (!row) return error;
+  if (error.code === 'QUESTION_CLOSED' && row.status !== 'open') return closedError(row);
+  if (error.code !== 'ANSWER_INVALID' || row.status !== 'open') return error;
+  return new MeshError(error.code, error.message, {
+    details: { ...error.details, forms: answerForms(toQuestion(row)) },
+  });
 }
 
 /**

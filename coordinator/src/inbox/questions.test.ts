@@ -219,11 +219,13 @@ describe('the deadline', () => {
 
   it('refuses an answer that comes after it, even before the scheduler', async () => {
     await ask({ timeoutMs: 1 });
-    await expect
-      .poll(() => answer({ action: 'approve' }).catch((error: unknown) => error))
-      .toMatchObject({
-        code: 'QUESTION_CLOSED',
-      });
+    const { deadline = '' } = await question();
+    await expect.poll(() => Date.now()).toBeGreaterThan(Date.parse(deadline));
+    await expect(answer({ action: 'approve' })).rejects.toMatchObject({
+      code: 'QUESTION_CLOSED',
+      details: { outcome: 'expired' },
+    });
+    expect(await question()).toMatchObject({ status: 'open' });
   });
 
   it('and an answer at the same moment have one outcome', async () => {
@@ -325,6 +327,10 @@ describe('an answer by A2A message', () => {
     await expect(store.say(runId, dataPart({ action: 'edit', value: { text: 5 } }))).rejects.toMatchObject({
       code: 'ANSWER_INVALID',
       details: { violations: [{ path: 'value.text' }], forms: expect.arrayContaining([`\`approve ${idOf(1)}\``]) },
+    });
+    await expect(store.say(runId, textPart('I am not sure'))).rejects.toMatchObject({
+      code: 'ANSWER_INVALID',
+      details: { violations: [{ path: 'action' }], forms: expect.arrayContaining([`\`approve ${idOf(1)}\``]) },
     });
     expect((await store.task(runId)).history).toHaveLength(before);
   });

@@ -18,18 +18,25 @@ const listening: Script = async ({ activities, scope, event }) => {
   await activities.finish({ ...scope(), end: { status: 'completed', output: got } });
 };
 
+/** Takes an event only after another. */
+const patient: Script = async ({ activities, scope, event }) => {
+  await event(eventNames.wait('y'));
+  const outcome = (await event(eventNames.wait('x'))) as WaitOutcome;
+  await activities.finish({ ...scope(), end: { status: 'completed', output: outcome } });
+};
+
 const received = (payload: unknown) => ({ status: 'received', payload });
 
 describe('the outbox', () => {
   let mesh: TestMesh;
   beforeEach(async () => {
-    mesh = await TestMesh.create({ listening });
+    mesh = await TestMesh.create({ listening, patient });
     await mesh.start();
   });
   afterEach(() => mesh[Symbol.asyncDispose]());
 
-  const raise = (runId: string, payload: unknown) =>
-    mesh.coordinator.database.write(() => raiseEvent(mesh.coordinator.signals, runId, eventNames.wait('x'), payload));
+  const raise = (runId: string, payload: unknown, name = 'x') =>
+    mesh.coordinator.database.write(() => raiseEvent(mesh.coordinator.signals, runId, eventNames.wait(name), payload));
   const rows = (runId: string) =>
     mesh.coordinator.database.read(() =>
       all(query.selectFrom('outbox').selectAll().where('run_id', '=', runId).orderBy('outbox_id').compile()),
@@ -63,6 +70,16 @@ describe('the outbox', () => {
     await outputOf(runId);
     expect(mesh.engine.raised.map(({ n }) => n)).toEqual([1, 2]);
     expect((await rows(runId)).every(({ state }) => state === 'done')).toBe(true);
+  });
+
+  it('raises what was taken but not consumed again when the engine comes back without it', async () => {
+    const runId = await mesh.run('patient');
+    await raise(runId, received('kept'));
+    await vi.waitFor(async () => expect((await rows(runId)).at(-1)?.state).toBe('raised'));
+    mesh.engine.instances.get(runId)?.received.splice(0);
+    mesh.engine.reconnect();
+    await raise(runId, received('now'), 'y');
+    expect(await outputOf(runId)).toEqual(received('kept'));
   });
 
   it('starts a run again whose instance is gone; its steps read the rows', async () => {

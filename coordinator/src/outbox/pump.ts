@@ -1,5 +1,5 @@
 import { isMeshError } from '@daca-mesh/protocol';
-import { all, type Database, first, killPoint, run, type Unit } from '@daca-mesh/protocol/server';
+import { all, type Database, first, killPoint, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import type { Logger } from 'pino';
 import { isOver, loadRun } from '../runs/run-rows.ts';
 import { type OutboxRow, query, type RunRow } from '../store/schema.ts';
@@ -172,15 +172,7 @@ class Pump implements OutboxPump {
 
 /** A run that is started again is told only the events that come after its start. */
 function* toEnvelope(row: RunRow): Unit<Envelope> {
-  const earliest = yield* first(
-    query
-      .selectFrom('outbox')
-      .select((eb) => eb.fn.min('event_no').as('event_no'))
-      .where('run_id', '=', row.run_id)
-      .where('kind', '=', 'raise')
-      .where('state', '<>', 'done')
-      .compile(),
-  );
+  const earliest = yield* first(selectEarliest({ run_id: row.run_id }));
   return {
     $mesh: 1,
     runId: row.run_id,
@@ -203,43 +195,55 @@ function* raiseAgain(): Unit<void> {
   );
 }
 
+// `state <> 'done'` is implied, and what SQLite recognizes the partial index by.
+const selectDue = statement<{ now: number }, Row>((value) =>
+  query
+    .selectFrom('outbox')
+    .selectAll()
+    .where('state', '<>', 'done')
+    .where('state', '=', 'pending')
+    .where('next_at', '<=', value('now'))
+    .orderBy('outbox_id')
+    .limit(batch),
+);
+const selectNext = statement<{ now: number }, { next_at: number }>((value) =>
+  query
+    .selectFrom('outbox')
+    .select('next_at')
+    .where('state', '<>', 'done')
+    .where('state', '=', 'pending')
+    .where('next_at', '>', value('now'))
+    .orderBy('next_at')
+    .limit(1),
+);
+const selectEarliest = statement<{ run_id: string }, { event_no: number | null }>((value) =>
+  query
+    .selectFrom('outbox')
+    .select((eb) => eb.fn.min('event_no').as('event_no'))
+    .where('run_id', '=', value('run_id'))
+    .where('kind', '=', 'raise')
+    .where('state', '<>', 'done'),
+);
+const updateState = statement<Pick<Row, 'outbox_id' | 'state'>, unknown>((value) =>
+  query
+    .updateTable('outbox')
+    .set({ state: value('state') })
+    .where('outbox_id', '=', value('outbox_id'))
+    .where('state', '<>', 'done'),
+);
+
 function* dueRows(now: number): Unit<readonly Row[]> {
-  return yield* all(
-    query
-      .selectFrom('outbox')
-      .selectAll()
-      .where('state', '=', 'pending')
-      .where('next_at', '<=', now)
-      .orderBy('outbox_id')
-      .limit(batch)
-      .compile(),
-  );
+  return yield* all(selectDue({ now }));
 }
 
 function* nextDue(now: number): Unit<number | undefined> {
-  const row = yield* first(
-    query
-      .selectFrom('outbox')
-      .select('next_at')
-      .where('state', '=', 'pending')
-      .where('next_at', '>', now)
-      .orderBy('next_at')
-      .limit(1)
-      .compile(),
-  );
+  const row = yield* first(selectNext({ now }));
   return row?.next_at;
 }
 
 /** `done` counts: the workflow may have consumed an event before the engine's answer was noted. */
 function* markRow(row: Row, state: 'raised' | 'done'): Unit<void> {
-  yield* run(
-    query
-      .updateTable('outbox')
-      .set({ state })
-      .where('outbox_id', '=', row.outbox_id)
-      .where('state', '<>', 'done')
-      .compile(),
-  );
+  yield* run(updateState({ outbox_id: row.outbox_id, state }));
 }
 
 /** Moves everything of the run back, so that its order stays. */

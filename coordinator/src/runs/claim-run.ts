@@ -1,6 +1,6 @@
 import { TaskState } from '@a2a-js/sdk';
 import { dataPart, extensionUris, userMessage } from '@daca-mesh/protocol';
-import { run, type Unit } from '@daca-mesh/protocol/server';
+import { run, statement, type Unit } from '@daca-mesh/protocol/server';
 import type { z } from 'zod';
 import { query, type RunRow } from '../store/schema.ts';
 import type { ClaimOutcome, KitActivities } from '../workflow-kit/contract.ts';
@@ -22,6 +22,13 @@ const engineCaller = 'dapr';
 // Instance ids are chosen freely there; ours end up in URLs and in the ids of questions.
 const usableId = /^[A-Za-z0-9_-]{1,50}$/;
 
+const markRunning = statement<Pick<RunRow, 'run_id' | 'generation' | 'updated_at'>, unknown>((value) =>
+  query
+    .updateTable('runs')
+    .set({ status: 'running', generation: value('generation'), updated_at: value('updated_at') })
+    .where('run_id', '=', value('run_id')),
+);
+
 export function* claimRun(deps: UnitDeps, input: ClaimInput, schema: z.ZodType | undefined): Unit<ClaimOutcome> {
   const row = yield* loadRun(input.instanceId);
   if (!row) {
@@ -32,13 +39,7 @@ export function* claimRun(deps: UnitDeps, input: ClaimInput, schema: z.ZodType |
   // A repeated claim of an instance that brought its run along has no token to show.
   const own = input.token === row.token || (input.token === undefined && row.caller === engineCaller);
   if (!own || row.workflow !== input.workflow) return stop('another instance runs this run');
-  yield* run(
-    query
-      .updateTable('runs')
-      .set({ status: 'running', generation: input.generation, updated_at: Date.now() })
-      .where('run_id', '=', row.run_id)
-      .compile(),
-  );
+  yield* run(markRunning({ run_id: row.run_id, generation: input.generation, updated_at: Date.now() }));
   if (row.status === 'pending' && row.open_questions === 0) {
     yield* deps.core.append(row.run_id, { status: { state: TaskState.TASK_STATE_WORKING } });
   }

@@ -1,6 +1,6 @@
 import { TaskState } from '@a2a-js/sdk';
 import { artifact, dataPart, isMeshError, textPart } from '@daca-mesh/protocol';
-import { afterCommit, run, type TaskChange, type Unit } from '@daca-mesh/protocol/server';
+import { afterCommit, run, statement, type TaskChange, type Unit } from '@daca-mesh/protocol/server';
 import { setDeadline } from '../deadlines/deadlines.ts';
 import { withdrawQuestions } from '../inbox/questions.ts';
 import { query, type RunRow, type TimelineType } from '../store/schema.ts';
@@ -8,10 +8,45 @@ import { appendTimeline } from '../store/timeline.ts';
 import type { RunEnd } from '../workflow-kit/contract.ts';
 import { abandonCalls } from '../watcher/abandon-calls.ts';
 import type { UnitDeps } from './unit-deps.ts';
+import { runRetentionMs } from './forget-run.ts';
 import { isOver, loadRun } from './run-rows.ts';
 
 /** How long Dapr's own status API answers for a run that has ended. */
 const purgeAfterMs = 24 * 60 * 60 * 1_000;
+
+const endRun = statement<Pick<RunRow, 'run_id' | 'status' | 'output' | 'error'> & { now: number }, unknown>((value) =>
+  query
+    .updateTable('runs')
+    .set({
+      status: value('status'),
+      output: value('output'),
+      error: value('error'),
+      finished_at: value('now'),
+      updated_at: value('now'),
+    })
+    .where('run_id', '=', value('run_id')),
+);
+
+/** What must not outlive a run. */
+const closing = [
+  statement<{ run_id: string }, unknown>((value) =>
+    query
+      .updateTable('waits')
+      .set({ status: 'withdrawn' })
+      .where('run_id', '=', value('run_id'))
+      .where('status', '=', 'open'),
+  ),
+  statement<{ run_id: string }, unknown>((value) =>
+    query.deleteFrom('deadlines').where('run_id', '=', value('run_id')).where('kind', '=', 'wait'),
+  ),
+  statement<{ run_id: string }, unknown>((value) =>
+    query
+      .updateTable('outbox')
+      .set({ state: 'done' })
+      .where('run_id', '=', value('run_id'))
+      .where('state', '<>', 'done'),
+  ),
+];
 
 const timelineTypes: Record<RunEnd['status'], TimelineType> = {
   completed: 'run-completed',
@@ -28,45 +63,22 @@ export function* finishRun(deps: UnitDeps, runId: string, end: RunEnd): Unit<boo
   if (!row || isOver(row)) return false;
   const now = Date.now();
   yield* run(
-    query
-      .updateTable('runs')
-      .set({
-        status: end.status,
-        output: end.status === 'completed' ? JSON.stringify(end.output ?? null) : null,
-        error: end.status === 'failed' ? JSON.stringify(failureOf(end)) : null,
-        finished_at: now,
-        updated_at: now,
-      })
-      .where('run_id', '=', runId)
-      .compile(),
+    endRun({
+      run_id: runId,
+      status: end.status,
+      output: end.status === 'completed' ? JSON.stringify(end.output ?? null) : null,
+      error: end.status === 'failed' ? JSON.stringify(failureOf(end)) : null,
+      now,
+    }),
   );
   yield* withdrawQuestions(deps, { runId, reason: 'the run has ended' });
-  yield* closeRows(runId);
+  for (const close of closing) yield* run(close({ run_id: runId }));
   yield* abandonCalls(deps, { runId, reason: 'the run has ended' });
   yield* appendTimeline(deps.signals, runId, { type: timelineTypes[end.status], data: endData(end) });
   yield* setDeadline(deps.signals, { kind: 'purge', ref: runId, run_id: runId, due_at: now + purgeAfterMs });
+  yield* setDeadline(deps.signals, { kind: 'retention', ref: runId, run_id: runId, due_at: now + runRetentionMs });
   yield* appendEnd(deps, row, end);
   return true;
-}
-
-function* closeRows(runId: string): Unit<void> {
-  yield* run(
-    query
-      .updateTable('waits')
-      .set({ status: 'withdrawn' })
-      .where('run_id', '=', runId)
-      .where('status', '=', 'open')
-      .compile(),
-  );
-  yield* run(query.deleteFrom('deadlines').where('run_id', '=', runId).where('kind', '=', 'wait').compile());
-  yield* run(
-    query
-      .updateTable('outbox')
-      .set({ state: 'done' })
-      .where('run_id', '=', runId)
-      .where('state', '<>', 'done')
-      .compile(),
-  );
 }
 
 function* appendEnd(deps: UnitDeps, row: RunRow, end: RunEnd): Unit<void> {

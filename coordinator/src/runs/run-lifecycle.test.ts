@@ -56,11 +56,18 @@ const approval: Script = async ({ activities, runId, scope, event }) => {
   await activities.finish({ ...scope(), end: { status: 'completed', output: outcome } });
 };
 
+/** Ends, and says a moment later that it ended in another way. */
+const fickle: Script = async ({ activities, scope }) => {
+  await activities.finish({ ...scope(), end: { status: 'completed', output: 'the first' } });
+  await activities.finish({ ...scope(), end: { status: 'canceled', reason: 'the second', undone: [] } });
+  await activities.progress({ ...scope(), message: 'too late' });
+};
+
 describe('a run', () => {
   let mesh: TestMesh;
 
   beforeEach(async () => {
-    mesh = await TestMesh.create({ end, cancelable, untidy, broken, waiting, approval });
+    mesh = await TestMesh.create({ end, fickle, cancelable, untidy, broken, waiting, approval });
     await mesh.agent({ work: async ({ task }) => (await sleep(60_000, undefined, { signal: task.signal }), {}) });
     await mesh.start();
   });
@@ -102,6 +109,16 @@ describe('a run', () => {
     expect(status?.state).toBe(TaskState.TASK_STATE_FAILED);
     expect(textOf(status?.message?.parts)).toBe('could not undo it');
     expect(dataOf(status?.message?.parts)).toMatchObject([{ error: { code: 'COMPENSATION_FAILED' } }]);
+  });
+
+  it('ends once', async () => {
+    const runId = await mesh.run('fickle');
+    await vi.waitFor(() => expect(mesh.engine.instances.get(runId)?.status).toBe('completed'), 10_000);
+    expect(await mesh.coordinator.runs.get(runId)).toMatchObject({ status: 'completed', output: 'the first' });
+    expect(await mesh.timelineTypes(runId)).toEqual(['run-started', 'run-completed']);
+    const task = await mesh.task(runId);
+    expect(task.status?.state).toBe(TaskState.TASK_STATE_COMPLETED);
+    expect(task.artifacts).toHaveLength(1);
   });
 
   it('leaves nothing open behind', async () => {
@@ -169,6 +186,18 @@ describe('a run', () => {
     expect(await activities.claim({ ...claim, instanceId: 'x', workflow: 'unknown', input: {} })).toMatchObject({
       status: 'stop',
     });
+  });
+
+  it('whose instance is gone is started again as soon as the engine is there', async () => {
+    const runId = await mesh.run('cancelable');
+    await reaches(runId, 'running');
+    await mesh.crash();
+    await mesh.start({}, { engineUp: false, sweepMs: 60_000 });
+    // The first connection is no reconnection: nobody tells of it.
+    mesh.engine.up = true;
+    await vi.waitFor(() => expect(mesh.engine.instances.has(runId)).toBe(true), 5_000);
+    await mesh.coordinator.runs.cancel(runId);
+    await reaches(runId, 'canceled');
   });
 
   it('whose instance ended without a word fails visibly', async () => {

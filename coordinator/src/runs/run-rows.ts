@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { MeshError } from '@daca-mesh/protocol';
-import { afterCommit, first, run, type Unit } from '@daca-mesh/protocol/server';
+import { afterCommit, first, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import { query, type RunRow, type RunStatus } from '../store/schema.ts';
 import type { Signals } from '../store/signals.ts';
 import { appendTimeline } from '../store/timeline.ts';
@@ -21,9 +21,13 @@ export function runStatus(row: RunRow): RunStatus {
   return row.open_questions > 0 ? 'waiting' : row.status;
 }
 
+const selectRun = statement<{ run_id: string }, RunRow>((value) =>
+  query.selectFrom('runs').selectAll().where('run_id', '=', value('run_id')),
+);
+
 /** A run's row, if there is one. */
 export function* loadRun(runId: string): Unit<RunRow | undefined> {
-  return yield* first(query.selectFrom('runs').selectAll().where('run_id', '=', runId).compile());
+  return yield* first(selectRun({ run_id: runId }));
 }
 
 /** A run's row. @throws MeshError `RUN_NOT_FOUND`. */
@@ -82,22 +86,21 @@ export function* insertRun(signals: Signals, fields: NewRun): Unit<void> {
   yield* appendTimeline(signals, fields.runId, { type: 'run-started', data });
 }
 
+const insertStart = statement<{ run_id: string; next_at: number }, unknown>((value) =>
+  query.insertInto('outbox').values({
+    run_id: value('run_id'),
+    kind: 'start',
+    event_no: 0,
+    name: '',
+    payload: 'null',
+    state: 'pending',
+    tries: 0,
+    next_at: value('next_at'),
+  }),
+);
+
 /** Puts the start of a run's instance into the outbox. The pump takes token and input from the row. */
 export function* requestStart(signals: Signals, runId: string): Unit<void> {
-  yield* run(
-    query
-      .insertInto('outbox')
-      .values({
-        run_id: runId,
-        kind: 'start',
-        event_no: 0,
-        name: '',
-        payload: 'null',
-        state: 'pending',
-        tries: 0,
-        next_at: Date.now(),
-      })
-      .compile(),
-  );
+  yield* run(insertStart({ run_id: runId, next_at: Date.now() }));
   yield* afterCommit(() => signals.outbox.emit());
 }

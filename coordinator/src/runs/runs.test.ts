@@ -1,7 +1,10 @@
 import { TaskState } from '@a2a-js/sdk';
 import { dataOf } from '@daca-mesh/protocol';
+import { afterCommit, run } from '@daca-mesh/protocol/server';
 import { collect } from '@daca-mesh/protocol/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { query } from '../store/schema.ts';
+import { forgetRun } from './forget-run.ts';
 import type { Script } from './testing/scripted-engine.ts';
 import { callOf, TestMesh } from './testing/test-mesh.ts';
 
@@ -51,6 +54,27 @@ describe('a run', () => {
     const task = await mesh.task(runId);
     expect(task.status?.state).toBe(TaskState.TASK_STATE_COMPLETED);
     expect(dataOf(task.artifacts[0]?.parts)[0]).toMatchObject({ first: { output: { did: 'first' } } });
+  });
+
+  it('is forgotten after its retention, and not a row stays; one that is open stays', async () => {
+    await mesh.start();
+    const over = await mesh.run('chain');
+    await completed(over);
+    delayMs = 300;
+    const open = await mesh.run('chain');
+    const { database } = mesh.coordinator;
+    await database.write(() => forgetRun(open));
+    expect((await mesh.coordinator.runs.get(open)).runId).toBe(open);
+    await completed(open);
+    await database.write(function* () {
+      const due = query.updateTable('deadlines').set({ due_at: Date.now() }).where('run_id', '=', over);
+      yield* run(due.where('kind', '=', 'retention').compile());
+      yield* afterCommit(() => mesh.coordinator.signals.deadlines.emit());
+    });
+    await vi.waitFor(() => expect(mesh.coordinator.runs.get(over)).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' }));
+    expect(await mesh.calls(over)).toEqual([]);
+    expect(await mesh.timeline(over)).toEqual([]);
+    expect(await mesh.timeline(open)).not.toEqual([]);
   });
 
   it.each([

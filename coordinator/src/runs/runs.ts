@@ -3,7 +3,8 @@ import type { TaskCore } from '@daca-mesh/protocol/server';
 import { listRuns, type RunFilter, type RunPage } from './list-runs.ts';
 import { receiveEvent } from './receive-event.ts';
 import { requestCancel, resumeRun, suspendRun } from './run-owner.ts';
-import { requireOpenRun, requireRun } from './run-rows.ts';
+import { requireOpenRun, requireRun, runStatus } from './run-rows.ts';
+import type { RunStatus } from '../store/schema.ts';
 import { type Run, toRun } from './run-view.ts';
 import type { StoreDeps } from './unit-deps.ts';
 
@@ -13,6 +14,8 @@ export interface Runs {
   start(workflow: string, input: unknown, options: { caller: string; messageId?: string }): Promise<Run>;
   /** @throws MeshError `RUN_NOT_FOUND`. */
   get(runId: string): Promise<Run>;
+  /** The run's status alone, for those who ask often. @throws MeshError `RUN_NOT_FOUND`. */
+  status(runId: string): Promise<RunStatus>;
   list(filter: RunFilter): Promise<RunPage>;
   /** Asks for the cancel; what was done is undone first. @throws MeshError `RUN_NOT_FOUND`, `RUN_FINISHED`. */
   cancel(runId: string, reason?: string, by?: string): Promise<Run>;
@@ -49,6 +52,7 @@ export function createRuns(
       return get(task.id);
     },
     get,
+    status: async (runId) => runStatus(await database.read(() => requireRun(runId))),
     list: (filter) => database.read(() => listRuns(filter)),
     cancel: async (runId, reason, by = 'local') => {
       await database.write(function* () {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { all, run, type Unit } from '@daca-mesh/protocol/server';
 import type { Logger } from 'pino';
 import type { InstanceStatus, RunEngine } from '../outbox/run-engine.ts';
@@ -29,6 +30,8 @@ export interface Sweep {
 
 const pageSize = 200;
 const concurrency = 16;
+/** How soon an engine that was not there at the start is looked for again. */
+const lookAgainMs = 250;
 
 export function createSweep(options: SweepOptions): Sweep {
   let timer: NodeJS.Timeout | undefined;
@@ -57,12 +60,19 @@ export function createSweep(options: SweepOptions): Sweep {
       .finally(() => (running = undefined));
     return running;
   };
+  const firstPass = async (): Promise<void> => {
+    while (!options.engine.ready() && !closing.signal.aborted) {
+      // Ends early when the coordinator stops.
+      await sleep(lookAgainMs, undefined, { signal: closing.signal }).catch(() => undefined);
+    }
+    await guarded();
+  };
   return {
     pass: guarded,
     start: () => {
       options.engine.onReconnect(() => void guarded());
       timer = setInterval(() => void guarded(), options.intervalMs ?? 30_000);
-      void guarded();
+      void firstPass();
     },
     close: async () => {
       closing.abort();

@@ -145,7 +145,7 @@ export interface OutboxRow {
 }
 
 export interface DeadlineRow {
-  kind: 'call-limit' | 'call-silence' | 'question' | 'escalation' | 'wait' | 'purge';
+  kind: 'call-limit' | 'call-silence' | 'question' | 'escalation' | 'wait' | 'purge' | 'retention';
   ref: string;
   run_id: string;
   due_at: number;
@@ -230,12 +230,12 @@ export const coordinatorMigrations: readonly string[] = [
   CREATE TABLE waits (
     wait_id TEXT PRIMARY KEY, run_id TEXT NOT NULL, event TEXT NOT NULL, status TEXT NOT NULL, payload TEXT,
     created_at INTEGER NOT NULL) STRICT;
-  CREATE INDEX waits_open ON waits (run_id, event) WHERE status = 'open';
+  CREATE INDEX waits_by_run ON waits (run_id, event);
 
   CREATE TABLE received_events (
     event_id TEXT PRIMARY KEY, run_id TEXT NOT NULL, name TEXT NOT NULL, payload TEXT NOT NULL,
     received_at INTEGER NOT NULL, consumed_by TEXT) STRICT;
-  CREATE INDEX received_events_unconsumed ON received_events (run_id, name, received_at) WHERE consumed_by IS NULL;
+  CREATE INDEX received_events_by_run ON received_events (run_id, name, received_at);
 
   CREATE TABLE outbox (
     outbox_id INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL, kind TEXT NOT NULL, event_no INTEGER NOT NULL,
@@ -246,6 +246,7 @@ export const coordinatorMigrations: readonly string[] = [
   CREATE TABLE deadlines (
     kind TEXT NOT NULL, ref TEXT NOT NULL, run_id TEXT NOT NULL, due_at INTEGER NOT NULL, PRIMARY KEY (kind, ref)) STRICT;
   CREATE INDEX deadlines_due ON deadlines (due_at);
+  CREATE INDEX deadlines_by_run ON deadlines (run_id);
 
   CREATE TABLE timeline (
     run_id TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, type TEXT NOT NULL, call_id TEXT, agent TEXT,

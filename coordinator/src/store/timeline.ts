@@ -1,4 +1,4 @@
-import { afterCommit, all, first, run, type Unit } from '@daca-mesh/protocol/server';
+import { afterCommit, all, first, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import { query, type TimelineRow, type TimelineType } from './schema.ts';
 import type { Signals } from './signals.ts';
 
@@ -19,33 +19,45 @@ export interface TimelineEntry extends NewTimelineEntry {
   at: string;
 }
 
+const nextSeq = statement<{ run_id: string; now: number }, { last_seq: number }>((value) =>
+  query
+    .updateTable('runs')
+    .set((eb) => ({ last_seq: eb('last_seq', '+', 1), updated_at: value('now') }))
+    .where('run_id', '=', value('run_id'))
+    .returning('last_seq'),
+);
+
+const insertEntry = statement<TimelineRow, unknown>((value) =>
+  query.insertInto('timeline').values({
+    run_id: value('run_id'),
+    seq: value('seq'),
+    at: value('at'),
+    type: value('type'),
+    call_id: value('call_id'),
+    agent: value('agent'),
+    task_id: value('task_id'),
+    attempt: value('attempt'),
+    data: value('data'),
+  }),
+);
+
 /** Appends an entry to a run's timeline and wakes whoever follows it. */
 export function* appendTimeline(signals: Signals, runId: string, entry: NewTimelineEntry): Unit<number> {
   const now = Date.now();
-  const numbered = yield* first(
-    query
-      .updateTable('runs')
-      .set((eb) => ({ last_seq: eb('last_seq', '+', 1), updated_at: now }))
-      .where('run_id', '=', runId)
-      .returning('last_seq')
-      .compile(),
-  );
+  const numbered = yield* first(nextSeq({ run_id: runId, now }));
   if (!numbered) return 0;
   yield* run(
-    query
-      .insertInto('timeline')
-      .values({
-        run_id: runId,
-        seq: numbered.last_seq,
-        at: now,
-        type: entry.type,
-        call_id: entry.callId ?? null,
-        agent: entry.agent ?? null,
-        task_id: entry.taskId ?? null,
-        attempt: entry.attempt ?? null,
-        data: entry.data === undefined ? null : JSON.stringify(entry.data),
-      })
-      .compile(),
+    insertEntry({
+      run_id: runId,
+      seq: numbered.last_seq,
+      at: now,
+      type: entry.type,
+      call_id: entry.callId ?? null,
+      agent: entry.agent ?? null,
+      task_id: entry.taskId ?? null,
+      attempt: entry.attempt ?? null,
+      data: entry.data === undefined ? null : JSON.stringify(entry.data),
+    }),
   );
   yield* afterCommit(() => signals.timeline.emit(runId));
   return numbered.last_seq;

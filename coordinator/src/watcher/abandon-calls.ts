@@ -1,4 +1,4 @@
-import { afterCommit, all, run, type Unit } from '@daca-mesh/protocol/server';
+import { afterCommit, all, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import { setDeadline } from '../deadlines/deadlines.ts';
 import type { UnitDeps } from '../runs/unit-deps.ts';
 import { type CallRow, query } from '../store/schema.ts';
@@ -56,11 +56,17 @@ export function* abandonCall(deps: UnitDeps, row: CallRow, reason: number, withi
   yield* afterCommit(() => deps.signals.calls.emit());
 }
 
+const selectLive = statement<{ run_id: string }, Pick<CallRow, 'call_id' | 'attempt'>>((value) =>
+  query
+    .selectFrom('calls')
+    .select(['call_id', 'attempt'])
+    .where('run_id', '=', value('run_id'))
+    .where('state', '<>', 'settled'),
+);
+
 function* liveCalls(runId: string): Unit<CallKey[]> {
-  const rows = yield* all(
-    query.selectFrom('calls').selectAll().where('run_id', '=', runId).where('state', '<>', 'settled').compile(),
-  );
-  return rows.map(keyOf);
+  const rows = yield* all(selectLive({ run_id: runId }));
+  return rows.map(({ call_id: callId, attempt }) => ({ callId, attempt }));
 }
 
 function* leaveTombstone(runId: string, key: CallKey, reason: string): Unit<void> {

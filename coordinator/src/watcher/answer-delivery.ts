@@ -1,16 +1,17 @@
 import type { Task } from '@a2a-js/sdk';
 import { Answer, isMeshError } from '@daca-mesh/protocol';
 import { taskQuestion } from '@daca-mesh/protocol/client';
-import { all, type Unit } from '@daca-mesh/protocol/server';
+import { all, statement, type Unit } from '@daca-mesh/protocol/server';
 import type { Peer } from '../directory/peer.ts';
 import { type CallRow, query, type QuestionRow } from '../store/schema.ts';
 import type { CallOutcome, Failure } from '../workflow-kit/contract.ts';
 import { abandonCall } from './abandon-calls.ts';
 import { graceMs } from './call-limits.ts';
+import { markDelivered } from './call-questions.ts';
 import { abandonedFor, keepCall, keyOf, loadCall, resumeLimits, settleCall } from './call-rows.ts';
 import type { WatcherDeps } from './watcher-deps.ts';
 import { recordTask } from './record-task.ts';
-import { applyDecision, markDelivered } from './unknown-outcome.ts';
+import { applyDecision } from './unknown-outcome.ts';
 
 /**
  * Brings answers to the agents that asked. The question's row has the verdict; what is sent has a message id made from
@@ -163,20 +164,21 @@ function* callOf(question: QuestionRow): Unit<CallRow | undefined> {
   return yield* loadCall({ callId: question.call_id ?? '', attempt: question.attempt ?? 0 });
 }
 
+const selectUndelivered = statement<object, QuestionRow>(() =>
+  query
+    .selectFrom('questions')
+    .innerJoin('calls', (join) =>
+      join.onRef('calls.call_id', '=', 'questions.call_id').onRef('calls.attempt', '=', 'questions.attempt'),
+    )
+    .selectAll('questions')
+    .where('questions.call_id', 'is not', null)
+    .where('questions.delivered_at', 'is', null)
+    .where('questions.status', '<>', 'open')
+    .where('calls.state', '<>', 'settled')
+    .orderBy('questions.closed_at')
+    .limit(batch),
+);
+
 function* undelivered(): Unit<readonly QuestionRow[]> {
-  return yield* all(
-    query
-      .selectFrom('questions')
-      .innerJoin('calls', (join) =>
-        join.onRef('calls.call_id', '=', 'questions.call_id').onRef('calls.attempt', '=', 'questions.attempt'),
-      )
-      .selectAll('questions')
-      .where('questions.call_id', 'is not', null)
-      .where('questions.delivered_at', 'is', null)
-      .where('questions.status', '<>', 'open')
-      .where('calls.state', '<>', 'settled')
-      .orderBy('questions.closed_at')
-      .limit(batch)
-      .compile(),
-  );
+  return yield* all(selectUndelivered({}));
 }

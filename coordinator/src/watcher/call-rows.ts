@@ -1,5 +1,5 @@
 import { MeshError } from '@daca-mesh/protocol';
-import { afterCommit, first, killPoint, run, type Unit } from '@daca-mesh/protocol/server';
+import { afterCommit, first, killPoint, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import { clearDeadline } from '../deadlines/deadlines.ts';
 import { withdrawQuestions } from '../inbox/questions.ts';
 import { raiseEvent } from '../outbox/raise.ts';
@@ -71,10 +71,14 @@ export function outcomeOf(row: CallRow): CallOutcome {
   return JSON.parse(row.outcome) as CallOutcome;
 }
 
+type CallColumns = Pick<CallRow, 'call_id' | 'attempt'>;
+
+const selectCall = statement<CallColumns, CallRow>((value) =>
+  query.selectFrom('calls').selectAll().where('call_id', '=', value('call_id')).where('attempt', '=', value('attempt')),
+);
+
 export function* loadCall({ callId, attempt }: CallKey): Unit<CallRow | undefined> {
-  return yield* first(
-    query.selectFrom('calls').selectAll().where('call_id', '=', callId).where('attempt', '=', attempt).compile(),
-  );
+  return yield* first(selectCall({ call_id: callId, attempt }));
 }
 
 /** Changes a call that is not settled. @returns the row as it now stands, or undefined if it is settled. */
@@ -147,6 +151,31 @@ function* ensureDeadline(deps: UnitDeps, row: CallRow, kind: DeadlineRow['kind']
   if (inserted > 0) yield* afterCommit(() => deps.signals.deadlines.emit());
 }
 
+const settle = statement<CallColumns & Pick<CallRow, 'outcome' | 'settled_at' | 'task_id'>, CallRow>((value) =>
+  query
+    .updateTable('calls')
+    .set((eb) => ({
+      state: 'settled',
+      outcome: value('outcome'),
+      settled_at: value('settled_at'),
+      task_id: eb.fn.coalesce(eb.val(value('task_id')), 'task_id'),
+    }))
+    .where('call_id', '=', value('call_id'))
+    .where('attempt', '=', value('attempt'))
+    .where('state', '<>', 'settled')
+    .returningAll(),
+);
+
+const selectOpenQuestion = statement<CallColumns & { run_id: string }, { question_id: string }>((value) =>
+  query
+    .selectFrom('questions')
+    .select('question_id')
+    .where('run_id', '=', value('run_id'))
+    .where('status', '=', 'open')
+    .where('call_id', '=', value('call_id'))
+    .where('attempt', '=', value('attempt')),
+);
+
 /**
  * Settles a call, once: the first outcome counts.
  * @param options.raise Whether the workflow hears of it by an event; `send` returns what it settles itself.
@@ -159,12 +188,15 @@ export function* settleCall(
   options: { raise: boolean },
 ): Unit<CallOutcome> {
   const key = keyOf(row);
-  const settled = yield* updateCall(key, {
-    state: 'settled',
-    outcome: JSON.stringify(outcome),
-    settled_at: Date.now(),
-    ...('taskId' in outcome && outcome.taskId !== undefined ? { task_id: outcome.taskId } : {}),
-  });
+  const settled = yield* first(
+    settle({
+      call_id: key.callId,
+      attempt: key.attempt,
+      outcome: JSON.stringify(outcome),
+      settled_at: Date.now(),
+      task_id: ('taskId' in outcome ? outcome.taskId : undefined) ?? null,
+    }),
+  );
   if (!settled) {
     const earlier = yield* loadCall(key);
     return earlier ? outcomeOf(earlier) : outcome;
@@ -186,16 +218,7 @@ export const neverSent = (reason: string): Failure => ({
 });
 
 function* withdrawCallQuestions(deps: UnitDeps, row: CallRow): Unit<void> {
-  const open = yield* first(
-    query
-      .selectFrom('questions')
-      .select('question_id')
-      .where('run_id', '=', row.run_id)
-      .where('status', '=', 'open')
-      .where('call_id', '=', row.call_id)
-      .where('attempt', '=', row.attempt)
-      .compile(),
-  );
+  const open = yield* first(selectOpenQuestion({ run_id: row.run_id, call_id: row.call_id, attempt: row.attempt }));
   if (!open) return;
   const reason = 'the call it came from has ended';
   yield* withdrawQuestions(deps, { runId: row.run_id, questionIds: [open.question_id], reason });

@@ -1,6 +1,6 @@
 import { isInterrupted, isTerminal } from '@daca-mesh/protocol';
 import type { AgentEvent } from '@daca-mesh/protocol/client';
-import { all, type Unit } from '@daca-mesh/protocol/server';
+import { all, statement, type Unit } from '@daca-mesh/protocol/server';
 import { type CallRow, query } from '../store/schema.ts';
 import { callRef, keyOf } from './call-rows.ts';
 import type { WatcherDeps } from './watcher-deps.ts';
@@ -99,8 +99,10 @@ export class CallStreams {
   }
 }
 
+const selectOpen = statement<{ run_id: string }, CallRow>((value) =>
+  query.selectFrom('calls').selectAll().where('run_id', '=', value('run_id')).where('state', '=', 'open'),
+);
+
 function* openCallsOfRun(runId: string): Unit<readonly CallRow[]> {
-  return yield* all(
-    query.selectFrom('calls').selectAll().where('run_id', '=', runId).where('state', '=', 'open').compile(),
-  );
+  return yield* all(selectOpen({ run_id: runId }));
 }

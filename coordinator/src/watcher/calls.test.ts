@@ -30,6 +30,13 @@ const tombstone: Script = async ({ activities, runId, scope, call }) => {
   await activities.finish({ ...scope(), end: { status: 'completed', output: outcome } });
 };
 
+/** Goes on after its run was canceled: makes a call, and one that undoes. */
+const deaf: Script = async ({ activities, runId, scope, call }) => {
+  void call(callOf(runId, 'onward', { input: { text: '{}' } }));
+  const undone = await call(callOf(runId, 'undo', { input: { text: '{}' }, compensating: true }));
+  await activities.finish({ ...scope(), end: { status: 'completed', output: undone } });
+};
+
 const hang = (hangMs: number) => ({ input: { text: JSON.stringify({ hangMs }) } });
 
 describe('a call', () => {
@@ -63,7 +70,7 @@ describe('a call', () => {
   beforeEach(async () => {
     executions = 0;
     canceled = 0;
-    mesh = await TestMesh.create({ once, regret, tombstone });
+    mesh = await TestMesh.create({ once, regret, tombstone, deaf });
   });
   afterEach(() => mesh[Symbol.asyncDispose]());
 
@@ -174,6 +181,27 @@ describe('a call', () => {
     await mesh.coordinator.runs.resume(runId);
     expect(await outcomeOf(runId)).toMatchObject({ status: 'completed' });
     expect(await mesh.timelineTypes(runId)).toEqual(expect.arrayContaining(['run-suspended', 'run-resumed']));
+  });
+
+  it('is not sent for a run that was canceled, unless it undoes something', async () => {
+    await mesh.agent(work);
+    await mesh.start();
+    mesh.engine.up = false;
+    const runId = await mesh.run('deaf');
+    await mesh.coordinator.runs.cancel(runId, 'changed my mind');
+    mesh.engine.reconnect();
+    expect(await outcomeOf(runId)).toMatchObject({ status: 'completed', output: { did: 'it' } });
+    expect(executions).toBe(1);
+    expect(await mesh.timelineTypes(runId)).toEqual(expect.arrayContaining(['cancel-requested', 'call-completed']));
+  });
+
+  it('is found in the list of its agent when it ends, without being looked at', async () => {
+    // Looked at by itself it would be once, before its end, and then much later.
+    await mesh.agent(work);
+    await mesh.start({ streams: false });
+    const runId = await mesh.run('once', hang(2_500));
+    expect(await outcomeOf(runId, 12_000)).toMatchObject({ status: 'completed' });
+    expect(executions).toBe(1);
   });
 
   it('goes on after a crash while its agent works, without a second task', async () => {

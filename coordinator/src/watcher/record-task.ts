@@ -1,17 +1,16 @@
 import { type Task, TaskState } from '@a2a-js/sdk';
-import { digest, isInterrupted, isTerminal, type Question, textOf } from '@daca-mesh/protocol';
+import { isInterrupted, isTerminal, type Question, textOf } from '@daca-mesh/protocol';
 import { taskError, taskQuestion, taskResult } from '@daca-mesh/protocol/client';
 import { afterCommit, type Unit } from '@daca-mesh/protocol/server';
-import { askQuestion } from '../inbox/questions.ts';
 import { raiseEvent } from '../outbox/raise.ts';
 import type { CallRow } from '../store/schema.ts';
 import { appendTimeline } from '../store/timeline.ts';
 import { type CallOutcome, eventNames, type Failure } from '../workflow-kit/contract.ts';
 import { isLimited, settleLimited } from './call-limits.ts';
+import { askedQuestion, askPerson } from './call-questions.ts';
 import {
   abandonedFor,
   callFields,
-  callRef,
   keepCall,
   keyOf,
   loadCall,
@@ -94,10 +93,6 @@ export function nextLook(deps: WatcherDeps, row: CallRow, tries: number): { next
 const listedLooksMs = [2_000, 30_000, 300_000];
 const looksMs = [200, 400, 800, 1_600, 3_200, 5_000];
 
-/** The id of a question within the run: the same each time the agent's question is seen. */
-export const callQuestionId = (row: CallRow, remoteId: string): string =>
-  `${row.run_id}-q${digest([callRef(keyOf(row)), remoteId]).slice(0, 12)}`;
-
 function* recordQuestion(deps: WatcherDeps, row: CallRow, task: Task, options: RecordOptions): Unit<Recorded> {
   const question = taskQuestion(task);
   if (!question) return { status: 'open' };
@@ -130,31 +125,6 @@ export const questionOutcome = (row: CallRow, question: Question): CallOutcome =
   question: askedQuestion(row, question),
   agent: row.agent ?? '',
   taskId: row.task_id ?? '',
-});
-
-function* askPerson(deps: WatcherDeps, row: CallRow, question: Question): Unit<void> {
-  const through = question.path.length > 0 ? question.path : [row.agent ?? ''];
-  const deadlineMs = question.deadline === undefined ? Number.NaN : Date.parse(question.deadline) - Date.now();
-  yield* askQuestion(deps, {
-    ...askedQuestion(row, question),
-    questionId: callQuestionId(row, question.id),
-    runId: row.run_id,
-    generation: row.generation,
-    path: [deps.settings.name, ...through],
-    callId: row.call_id,
-    attempt: row.attempt,
-    remoteQuestionId: question.id,
-    ...(question.assignee === undefined ? {} : { assignee: question.assignee }),
-    ...(deadlineMs > 0 ? { timeoutMs: deadlineMs } : {}),
-  });
-}
-
-const askedQuestion = (row: CallRow, question: Question) => ({
-  id: callQuestionId(row, question.id),
-  prompt: question.prompt,
-  actions: question.actions,
-  ...(question.schema === undefined ? {} : { schema: question.schema }),
-  ...(question.arguments === undefined ? {} : { arguments: question.arguments }),
 });
 
 function toOutcome(deps: WatcherDeps, row: CallRow, task: Task): CallOutcome {

@@ -1,11 +1,12 @@
 import { isMeshError } from '@daca-mesh/protocol';
-import { run, type Unit } from '@daca-mesh/protocol/server';
+import type { Unit } from '@daca-mesh/protocol/server';
 import type { Task } from '@a2a-js/sdk';
 import type { Peer } from '../directory/peer.ts';
 import { askQuestion } from '../inbox/questions.ts';
-import { type CallRow, query, type QuestionRow } from '../store/schema.ts';
+import type { CallRow, QuestionRow } from '../store/schema.ts';
 import type { CallOutcome } from '../workflow-kit/contract.ts';
 import { isLimited, settleLimited } from './call-limits.ts';
+import { callQuestionId } from './call-questions.ts';
 import {
   abandonedFor,
   type CallOptions,
@@ -22,7 +23,7 @@ import {
   updateCall,
 } from './call-rows.ts';
 import type { WatcherDeps } from './watcher-deps.ts';
-import { callQuestionId, recordTask } from './record-task.ts';
+import { recordTask } from './record-task.ts';
 
 /**
  * A call that may or may not have reached its peer. First the task is looked for by the context that this attempt alone
@@ -146,17 +147,4 @@ function unknownOutcome(row: CallRow): CallOutcome {
     failure: { code: 'OUTCOME_UNKNOWN', message, retryable: false },
     ...(row.agent === null ? {} : { agent: row.agent }),
   };
-}
-
-/** Marks a question as dealt with. */
-export function* markDelivered(questionId: string): Unit<boolean> {
-  const changed = yield* run(
-    query
-      .updateTable('questions')
-      .set({ delivered_at: Date.now() })
-      .where('question_id', '=', questionId)
-      .where('delivered_at', 'is', null)
-      .compile(),
-  );
-  return changed > 0;
 }

@@ -1,4 +1,4 @@
-import { all, first, run, type Unit } from '@daca-mesh/protocol/server';
+import { all, first, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import { type CallRow, query } from '../store/schema.ts';
 import { AnswerDelivery } from './answer-delivery.ts';
 import { CallSender, type SendResult, wakeCallsOf } from './call-sender.ts';
@@ -174,30 +174,31 @@ function* recover(): Unit<string[]> {
   return rows.flatMap(({ peer_url }) => peer_url ?? []);
 }
 
+const selectDue = statement<{ now: number }, CallRow>((value) =>
+  query
+    .selectFrom('calls')
+    .selectAll()
+    .where('state', '<>', 'settled')
+    .where('next_at', '<=', value('now'))
+    .orderBy('next_at')
+    .limit(batch),
+);
+const selectNext = statement<{ now: number }, { next_at: number }>((value) =>
+  query
+    .selectFrom('calls')
+    .select('next_at')
+    .where('state', '<>', 'settled')
+    .where('next_at', '>', value('now'))
+    .orderBy('next_at')
+    .limit(1),
+);
+
 function* dueCalls(now: number): Unit<readonly CallRow[]> {
-  return yield* all(
-    query
-      .selectFrom('calls')
-      .selectAll()
-      .where('state', '<>', 'settled')
-      .where('next_at', '<=', now)
-      .orderBy('next_at')
-      .limit(batch)
-      .compile(),
-  );
+  return yield* all(selectDue({ now }));
 }
 
 /** When the next call is due that is not due yet. */
 function* nextDue(now: number): Unit<number | undefined> {
-  const row = yield* first(
-    query
-      .selectFrom('calls')
-      .select('next_at')
-      .where('state', '<>', 'settled')
-      .where('next_at', '>', now)
-      .orderBy('next_at')
-      .limit(1)
-      .compile(),
-  );
+  const row = yield* first(selectNext({ now }));
   return row?.next_at;
 }

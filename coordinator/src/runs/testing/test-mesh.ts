@@ -88,14 +88,21 @@ export class TestMesh implements AsyncDisposable {
   }
 
   /** Starts the coordinator; again after `stop` or `crash`, on the same files. */
-  async start(watcher: Partial<WatcherSettings> = {}, options: { sweepMs?: number } = {}): Promise<void> {
+  async start(
+    watcher: Partial<WatcherSettings> = {},
+    { engineUp = true, ...options }: { sweepMs?: number; engineUp?: boolean } = {},
+  ): Promise<void> {
     const workflows = Object.keys(this.scripts).map(definition);
     this.coordinator = createCoordinator({
       database: { path: join(this.folder, 'coordinator.db'), durability: 'normal' },
       workflows,
       peers: this.#peers,
       logger: silent,
-      createEngine: (activities) => (this.engine = new ScriptedEngine(activities, this.scripts)),
+      createEngine: (activities) => {
+        this.engine = new ScriptedEngine(activities, this.scripts);
+        this.engine.up = engineUp;
+        return this.engine;
+      },
       watcher: { lingerMs: 50, ...watcher },
       ...options,
     });

@@ -459,6 +459,23 @@ describe('many tasks', () => {
     expect(most).toBe(3);
   });
 
+  it('are never executed when they were canceled while they waited', async () => {
+    const { slow, release, runs } = counting();
+    const core = await start({ slow }, { limits: { maxRunning: 1 } });
+    const send = () => core.sendMessage(sendRequest({ returnImmediately: true }), call);
+    const [, canceled, last] = [await send(), await send(), await send()];
+    await core.cancelTask({ tenant: '', id: canceled.id, metadata: undefined }, call);
+    release.open();
+    await vi.waitFor(async () => {
+      const { status } = await core.getTask({ tenant: '', id: last.id }, call);
+      expect(status?.state).toBe(TaskState.TASK_STATE_COMPLETED);
+    });
+    expect((await core.getTask({ tenant: '', id: canceled.id }, call)).status?.state).toBe(
+      TaskState.TASK_STATE_CANCELED,
+    );
+    expect(runs()).toBe(2);
+  });
+
   it('are refused beyond the limit of open ones', async () => {
     const { opened, open } = gate();
     const slow = skill(text, () => opened.then(() => ({ text: 'x' })));

@@ -131,7 +131,7 @@ export class TaskRunner {
       else this.release();
     } catch (error) {
       this.#services.logger.error({ err: error, taskId }, 'a task could not be claimed');
-      this.#reserved -= 1;
+      this.release();
     }
   }
 
