@@ -37,6 +37,7 @@ export const calmText = 'Thank you for the detailed report, the new garden looks
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- names the shape the API documents
 async function request<T>(url: string, init?: RequestInit): Promise<{ status: number; body: T }> {
   const response = await fetch(url, { ...init, signal: AbortSignal.timeout(20_000) });
+  if (response.status === 503) throw new Error(`${url} is starting`);
   // JSON has no type; the API documents this one.
   return { status: response.status, body: (await response.json()) as T };
 }
@@ -80,10 +81,10 @@ export const openQuestions = async (base: () => string, runId: string): Promise<
   (await request<{ questions: Question[] }>(`${base()}/questions?runId=${runId}&status=open`)).body.questions;
 
 export const readQuestion = async (base: () => string, questionId: string): Promise<Question> =>
-  (await request<Question>(`${base()}/questions/${questionId}`)).body;
+  (await untilReached(() => request<Question>(`${base()}/questions/${questionId}`))).body;
 
 export const timeline = async (base: () => string, runId: string): Promise<Entry[]> =>
-  (await request<{ entries: Entry[] }>(`${base()}/runs/${runId}/timeline?limit=500`)).body.entries;
+  (await untilReached(() => request<{ entries: Entry[] }>(`${base()}/runs/${runId}/timeline?limit=500`))).body.entries;
 
 export const questionOf = async (base: () => string, runId: string, withinMs = 40_000): Promise<Question> => {
   const questions = await eventually(
