@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { Task, TaskState } from '@a2a-js/sdk';
+import { AgentCard, Task, TaskState } from '@a2a-js/sdk';
 import { pino } from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
@@ -522,6 +522,17 @@ describe('the card', () => {
     const [again] = await once(conditional, 'response');
     again.resume();
     expect(again.statusCode).toBe(304);
+  });
+
+  it('keeps names, texts and security schemes of any script through the wire and the SDK', async () => {
+    const names = { name: 'Prüfer 🤖', description: 'すべてを確かめる\u2028' };
+    const server = await serve({ echo }, { card: { ...testCard(['echo']), ...names }, token: 'secret' });
+    const response = await fetch(`${server.url}/.well-known/agent-card.json`);
+    const bytes = await response.arrayBuffer();
+    expect(bytes.byteLength).toBe(Number(response.headers.get('content-length')));
+    const card = AgentCard.fromJSON(JSON.parse(new TextDecoder().decode(bytes)));
+    expect(card).toMatchObject(names);
+    expect(Object.values(card.securitySchemes)[0]?.scheme?.$case).toBe('httpAuthSecurityScheme');
   });
 
   it('is linked from the root', async () => {
