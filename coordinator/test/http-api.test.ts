@@ -119,6 +119,22 @@ describe('a run', () => {
     expect(received).toHaveLength(1);
   });
 
+  it('refuses another event under a key that was used, and keeps the first', async () => {
+    const runId = await start('review', { text: 'a' });
+    const init = { headers: { 'idempotency-key': 'the-event' } };
+    const say = (name: string, payload: unknown) => api(`/runs/${runId}/events/${name}`, payload, init);
+    expect((await say('news', { a: 1, b: 2 })).status).toBe(202);
+    expect((await say('NEWS', { b: 2, a: 1 })).status).toBe(202);
+    for (const reply of [await say('news', { a: 2 }), await say('gossip', { a: 1, b: 2 })]) {
+      expect(reply).toMatchObject({ status: 422, body: { code: 'MESSAGE_ID_REUSED' } });
+    }
+    const other = await start('review', { text: 'b' });
+    expect((await api(`/runs/${other}/events/news`, { a: 2 }, init)).status).toBe(202);
+    const { entries } = (await api(`/runs/${runId}/timeline`)).body;
+    const received = entries.filter(({ type }: { type: string }) => type === 'event-received');
+    expect(received).toMatchObject([{ data: { event: 'news', payload: { a: 1, b: 2 } } }]);
+  });
+
   it('is suspended, resumed and canceled', async () => {
     const runId = await start('review', { text: 'a' });
     const question = await openQuestion(runId);

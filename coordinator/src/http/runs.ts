@@ -136,8 +136,7 @@ const receiveRoute = ({ runs }: ApiServices): Route =>
     responses: accepted,
     errors: ['RUN_NOT_FOUND', 'RUN_FINISHED', 'INVALID_ARGUMENT', 'MESSAGE_ID_REUSED', 'ANSWER_INVALID'],
     handle: async ({ params, headers, body, caller }) => {
-      // Event ids are the sender's: two runs may well be told the same thing under the same key.
-      const eventId = `${params.runId}/${headers['idempotency-key'] ?? newId()}`;
+      const eventId = headers['idempotency-key'] ?? newId();
       return { status: 202, body: await runs.receiveEvent(params.runId, params.name, body ?? null, eventId, caller) };
     },
   });

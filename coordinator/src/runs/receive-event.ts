@@ -1,4 +1,4 @@
-import { isMeshError, MeshError } from '@daca-mesh/protocol';
+import { digest, isMeshError, MeshError } from '@daca-mesh/protocol';
 import { first, run, type Unit } from '@daca-mesh/protocol/server';
 import { clearDeadline, setDeadline } from '../deadlines/deadlines.ts';
 import { answerFromEvent } from '../inbox/answers.ts';
@@ -19,7 +19,7 @@ export interface ReceivedEvent {
   runId: string;
   name: string;
   payload: unknown;
-  /** The same event id again changes nothing. */
+  /** The same event under the same id again changes nothing; another one is refused. */
   eventId: string;
   by: string;
 }
@@ -155,6 +155,10 @@ function* answerByEvent(deps: UnitDeps, event: ReceivedEvent, questionId?: strin
   return true;
 }
 
+/**
+ * Inserting the id decides whether the event is new.
+ * @throws MeshError `MESSAGE_ID_REUSED` when the id stands for another event.
+ */
 function* storeEvent(event: ReceivedEvent): Unit<boolean> {
   const inserted = yield* run(
     query
@@ -170,7 +174,16 @@ function* storeEvent(event: ReceivedEvent): Unit<boolean> {
       .onConflict((conflict) => conflict.column('event_id').doNothing())
       .compile(),
   );
-  return inserted > 0;
+  if (inserted > 0) return true;
+  const earlier = yield* first(
+    query.selectFrom('received_events').select(['name', 'payload']).where('event_id', '=', event.eventId).compile(),
+  );
+  // Written above from a JSON value.
+  const payload: unknown = JSON.parse(earlier?.payload ?? 'null');
+  if (earlier?.name === event.name && digest(payload) === digest(event.payload ?? null)) return false;
+  throw new MeshError('MESSAGE_ID_REUSED', 'this event id was used before with another event', {
+    details: { event: event.name },
+  });
 }
 
 function* closeWait(deps: UnitDeps, wait: WaitRow, outcome: WaitOutcome, eventId: string | undefined): Unit<void> {
