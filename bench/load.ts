@@ -1,3 +1,5 @@
+import { Console } from 'node:console';
+
 /** Closed-loop load: each client starts its next operation when the one before ended. */
 
 export interface LoadResult {
@@ -10,7 +12,8 @@ export interface LoadResult {
   errors: number;
 }
 
-const quantile = (sorted: readonly number[], q: number): number =>
+/** The value below which the share `q` of the sorted values lies. */
+export const quantile = (sorted: readonly number[], q: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
 
 /** Runs `operation` from `clients` clients for `seconds`, after `warmUpSeconds` that are not counted. */
@@ -53,7 +56,11 @@ async function drive(operation: () => Promise<void>, clients: number, seconds: n
   return { latencies, errors };
 }
 
-const round = (value: number): number => Math.round(value * 100) / 100;
+/** To two decimals. */
+export const round = (value: number): number => Math.round(value * 100) / 100;
+
+/** Of its own, since a benchmark may silence the global one to be rid of a library's logs. */
+const output = new Console(process.stdout);
 
 /** Prints a table, or JSON with `--json`. */
 export function report(title: string, rows: readonly object[]): void {
@@ -62,5 +69,5 @@ export function report(title: string, rows: readonly object[]): void {
     return;
   }
   process.stdout.write(`\n${title}\n`);
-  console.table(rows);
+  output.table(rows);
 }
