@@ -3,6 +3,7 @@
  *
  * - `DATABASE_LOCKED`: another process runs a sidecar on this database.
  * - `DATABASE_VERSION`: the file was written by a newer version of this package, or is not a sidecar database.
+ * - `DATABASE_UNAVAILABLE`: the file or its folder cannot be created, read or written (permissions, disk full, not SQLite).
  * - `DATABASE_FAILED`: a commit failed. What is on disk is consistent; this process has to be restarted to go on.
  * - `ADDRESS_UNAVAILABLE`: host and port cannot be listened on.
  * - `TOKEN_REQUIRED`: the host is not loopback and no `apiToken` is set.
@@ -11,6 +12,7 @@
 export type SidecarErrorCode =
   | 'DATABASE_LOCKED'
   | 'DATABASE_VERSION'
+  | 'DATABASE_UNAVAILABLE'
   | 'DATABASE_FAILED'
   | 'ADDRESS_UNAVAILABLE'
   | 'TOKEN_REQUIRED'

@@ -1,12 +1,17 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { createTokenCheck } from './api-token.ts';
+import { ClientOperations } from './engine/client-operations.ts';
 import { Engine } from './engine/engine.ts';
-import { TaskHubSidecarService } from './gen/durable_task_pb.ts';
-import { RpcError } from './grpc/rpc-error.ts';
-import { adaptService, type CallPolicy } from './grpc/service-adapter.ts';
+import { Quarantine } from './engine/quarantine.ts';
+import type { RetentionPolicy } from './engine/retention.ts';
+import { startGrpcServer } from './grpc/grpc-server.ts';
 import { createTaskHubService } from './grpc/task-hub-service.ts';
+import { startHttpServer } from './http/http-server.ts';
+import type { KillPointListener } from './kill-point.ts';
 import { silentLogger, type Logger } from './logger.ts';
+import { isLoopback, toAddress } from './loopback.ts';
+import { startRetention } from './retention.ts';
 import { SidecarError } from './sidecar-error.ts';
 import { ProcessLock } from './store/process-lock.ts';
 import { prepareSchema } from './store/schema.ts';
@@ -15,12 +20,14 @@ import { createStore } from './store/store.ts';
 
 /** How to run a sidecar. Only `path` is needed. */
 export interface SidecarOptions {
-  /** The SQLite file. It and its folder are created if missing; `-wal`, `.lock` and `.lock.json` files appear beside it. */
+  /** The SQLite file. It and its folder are created if missing; `-wal`, `.lock`, `.lock.json`, `.turns` appear beside it. */
   readonly path: string;
   /** Default `127.0.0.1`. Any other than a loopback address needs `apiToken`. */
   readonly host?: string;
   /** Default 0: any free port; `Sidecar.port` says which. */
   readonly port?: number;
+  /** Where to serve Dapr's HTTP workflow API: a port, or 0 for any free one. Default: not at all. */
+  readonly httpPort?: number;
   /** Default `full`. */
   readonly durability?: Durability;
   /** Default: no logs. */
@@ -32,10 +39,24 @@ export interface SidecarOptions {
   readonly maxUnackedPerStream?: number;
   /** Largest request in bytes, default 4 MiB as in daprd. A larger activity result fails that activity. */
   readonly maxMessageBytes?: number;
-  /** If set, every call must carry it as `dapr-api-token`. SDKs read theirs from DAPR_API_TOKEN. */
+  /** If set, every call but those to `/v1.0/healthz` must carry it as `dapr-api-token`. SDKs read DAPR_API_TOKEN. */
   readonly apiToken?: string;
+  /** How long instances are kept after they ended. Default: until they are purged, as in daprd. */
+  readonly retention?: RetentionPolicy;
   /** Called once if a commit fails. The sidecar refuses everything from then on; restart the process to recover. */
   readonly onFailure?: (error: SidecarError) => void;
+  /**
+   * Called when an instance gets no more turns until it is resumed (status STALLED), with the reason: `quarantined` if the
+   * process ended three times in a row during the same turn of it. The first calls may come before `startSidecar` resolves.
+   */
+  readonly onStalled?: (instanceId: string, reason: string) => void;
+  /**
+   * Default true. False where all workers are other processes: their code cannot be what ended this one, so that nobody is to
+   * be kept from running for it.
+   */
+  readonly quarantine?: boolean;
+  /** For crash tests: told of every commit boundary that is reached, just then. */
+  readonly killPoint?: KillPointListener;
 }
 
 /** A running sidecar. `await using` closes it. */
@@ -44,68 +65,81 @@ export interface Sidecar extends AsyncDisposable {
   readonly port: number;
   /** `host:port`, as gRPC clients want it. */
   readonly address: string;
+  /** Where HTTP is served, if it was asked for. */
+  readonly httpPort: number | undefined;
   /** Ends worker streams cleanly, answers waiting calls with UNAVAILABLE, and frees the database. Repeatable. */
   close(): Promise<void>;
 }
 
 const DEFAULT_MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
-/** What the SDK's own client is set to. Above `maxMessageBytes`, so that an oversize result arrives and can be failed. */
-const TRANSPORT_MAX_BYTES = 128 * 1024 * 1024;
 /** How long clients have to take their last answers. */
 const CLOSE_GRACE_MS = 1000;
 
 /**
  * Starts a Dapr workflow sidecar in this process and takes up whatever work the database holds.
  *
- * @throws SidecarError `DATABASE_LOCKED`, `DATABASE_VERSION`, `ADDRESS_UNAVAILABLE` or `TOKEN_REQUIRED`.
+ * @throws SidecarError `DATABASE_LOCKED`, `DATABASE_VERSION`, `DATABASE_UNAVAILABLE`, `DATABASE_FAILED`,
+ *   `ADDRESS_UNAVAILABLE` or `TOKEN_REQUIRED`.
  */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const { path, host = '127.0.0.1', port = 0, durability = 'full', logger = silentLogger, onFailure } = options;
-  const { maxUnackedPerStream = 100, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES, apiToken } = options;
+  const { maxUnackedPerStream = 100, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = options;
+  // An empty one, as of a variable that is not set, would let everybody in who sends nothing.
+  const apiToken = options.apiToken === '' ? undefined : options.apiToken;
   if (apiToken === undefined && !isLoopback(host)) {
     throw new SidecarError('TOKEN_REQUIRED', `listening on ${host} needs an apiToken`);
   }
-  mkdirSync(dirname(path), { recursive: true });
   await using cleanup = new AsyncDisposableStack();
-  const lock = new ProcessLock(path);
-  cleanup.defer(() => lock.release());
-  const database = new SqliteDatabase(path, durability, (error) => {
+  let isHealthy = true;
+  const database = openDatabase(path, durability, cleanup, (error) => {
     logger.error({ err: error }, 'commit failed; the sidecar refuses further work');
+    isHealthy = false;
     engine.stop();
     onFailure?.(error);
   });
-  cleanup.defer(() => database.close());
-  prepareSchema(database);
-  const engine = new Engine({ store: createStore(database), logger, now: Date.now, maxMessageBytes });
+  const { onStalled, killPoint } = options;
+  const store = createStore(database);
+  const quarantine = options.quarantine === false ? undefined : new Quarantine(`${path}.turns`, store, logger);
+  const engine = new Engine({ store, logger, now: Date.now, maxMessageBytes, quarantine, onStalled, killPoint });
   cleanup.defer(() => engine.stop());
-  await engine.recover();
+  await engine.start();
+  const retention = startRetention(engine, options.retention ?? {}, logger);
+  cleanup.defer(() => retention[Symbol.dispose]());
 
-  const server = new Server({
-    'grpc.max_receive_message_length': TRANSPORT_MAX_BYTES,
-    'grpc.max_send_message_length': TRANSPORT_MAX_BYTES,
-    // Introspection that nobody reads, at a price per call.
-    'grpc.enable_channelz': 0,
-  });
+  const isTokenValid = createTokenCheck(apiToken);
   const handlers = createTaskHubService(engine, maxUnackedPerStream);
-  const { definition, implementation } = adaptService(TaskHubSidecarService, handlers, {
-    guard: tokenGuard(apiToken),
-    onInternalError: (error) => logger.error({ err: error }, 'call failed'),
-  });
-  server.addService(definition, implementation);
-  const boundPort = await listen(server, host, port);
-  logger.info({ host, port: boundPort, path, durability }, 'sidecar listens');
+  await using servers = new AsyncDisposableStack();
+  const grpc = await startGrpcServer({ host, port, handlers, isTokenValid, logger });
+  servers.defer(() => grpc.close(CLOSE_GRACE_MS));
+  const http =
+    options.httpPort === undefined
+      ? undefined
+      : await startHttpServer({
+          host,
+          port: options.httpPort,
+          engine,
+          operations: new ClientOperations(engine),
+          logger,
+          isTokenValid,
+          isHealthy: () => isHealthy,
+        });
+  servers.defer(() => http?.close(CLOSE_GRACE_MS));
+  logger.info({ host, port: grpc.port, httpPort: http?.port, path, durability }, 'sidecar listens');
 
   const running = cleanup.move();
+  const listening = servers.move();
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     engine.stop();
-    await stopServer(server);
+    await listening.disposeAsync();
+    quarantine?.close();
     await running.disposeAsync();
   };
   return {
     host,
-    port: boundPort,
-    address: `${host.includes(':') ? `[${host}]` : host}:${boundPort}`,
+    port: grpc.port,
+    address: toAddress(host, grpc.port),
+    httpPort: http?.port,
     close: () => (closing ??= close()),
     async [Symbol.asyncDispose]() {
       await (closing ??= close());
@@ -113,36 +147,24 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   };
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
-}
-
-/** daprd's answer to a missing or wrong token. */
-function tokenGuard(apiToken: string | undefined): CallPolicy['guard'] {
-  if (apiToken === undefined) return () => {};
-  return (metadata) => {
-    if (metadata.get('dapr-api-token').includes(apiToken)) return;
-    throw new RpcError(status.UNAUTHENTICATED, 'authentication error: api token mismatch');
-  };
-}
-
-function listen(server: Server, host: string, port: number): Promise<number> {
-  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (cause, boundPort) => {
-      if (cause === null) resolve(boundPort);
-      else reject(new SidecarError('ADDRESS_UNAVAILABLE', `cannot listen on ${address}: ${cause.message}`, { cause }));
-    });
-  });
-}
-
-async function stopServer(server: Server): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.tryShutdown(() => resolve());
-  const force = setTimeout(() => {
-    server.forceShutdown();
-    resolve();
-  }, CLOSE_GRACE_MS);
-  await promise;
-  clearTimeout(force);
+/** The database, with its lock, as resources of `cleanup`. */
+function openDatabase(
+  path: string,
+  durability: Durability,
+  cleanup: AsyncDisposableStack,
+  onFailed: (error: SidecarError) => void,
+): SqliteDatabase {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    const lock = new ProcessLock(path);
+    cleanup.defer(() => lock.release());
+    const database = new SqliteDatabase(path, durability, onFailed);
+    cleanup.defer(() => database.close());
+    prepareSchema(database);
+    return database;
+  } catch (cause) {
+    if (cause instanceof SidecarError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new SidecarError('DATABASE_UNAVAILABLE', `cannot open ${path}: ${reason}`, { cause });
+  }
 }

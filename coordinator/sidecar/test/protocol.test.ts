@@ -1,44 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import {
-  HistoryEventSchema,
-  type WorkflowActionSchema,
-  WorkflowStatus,
-  type HistoryEvent,
-} from '../src/gen/durable_task_pb.ts';
+import { WorkflowStatus } from '../src/gen/durable_task_pb.ts';
 import { startSidecar, type Sidecar } from '../src/index.ts';
 import { RawClient, type RawWorker } from './raw-client.ts';
+import { child, complete, continueAsNew, decode, kinds, raisedValues, schedule, type Action } from './turns.ts';
 import { temporaryFolder } from './world.ts';
-
-type Action = MessageInitShape<typeof WorkflowActionSchema>;
-
-const schedule = (id: number, name = 'work'): Action => ({
-  id,
-  action: { case: 'scheduleTask', value: { name, input: String(id) } },
-});
-const complete = (id: number, result: string): Action => ({
-  id,
-  action: { case: 'completeWorkflow', value: { workflowStatus: WorkflowStatus.COMPLETED, result } },
-});
-const continueAsNew = (id: number, result: string, carryoverEvents: Uint8Array[] = []): Action => ({
-  id,
-  action: {
-    case: 'completeWorkflow',
-    value: { workflowStatus: WorkflowStatus.CONTINUED_AS_NEW, result, carryoverEvents },
-  },
-});
-const child = (id: number, instanceId: string): Action => ({
-  id,
-  action: { case: 'createChildWorkflow', value: { instanceId, name: 'child' } },
-});
-
-const decode = (events: Uint8Array[]): HistoryEvent[] => events.map((bytes) => fromBinary(HistoryEventSchema, bytes));
-const kinds = (events: Uint8Array[]) => decode(events).map(({ event }) => event.case);
-const raisedValues = (events: Uint8Array[]) =>
-  decode(events).flatMap(({ event }) => (event.case === 'eventRaised' ? [event.value.input] : []));
 
 describe('the protocol', () => {
   let folder: ReturnType<typeof temporaryFolder>;
@@ -90,6 +58,24 @@ describe('the protocol', () => {
     expect(second.executionId).toBe(first.executionId);
     await answer([complete(2, '"end"')]);
     expect(await state()).toMatchObject({ workflowStatus: WorkflowStatus.COMPLETED, output: '"end"', input: '1' });
+  });
+
+  it('gives every turn its time, which later turns see as it was', async () => {
+    const started = start();
+    const times: unknown[] = [];
+    for (let turns = 0; turns < 3; turns += 1) {
+      const turn = await worker.nextTurn();
+      const seen = decode([...turn.pastEvents, ...turn.newEvents]).filter(
+        ({ event }) => event.case === 'workflowStarted',
+      );
+      times.push(seen.at(-1)?.timestamp);
+      expect(seen.map(({ timestamp }) => timestamp)).toEqual(times);
+      const [first] = turn.newEvents;
+      expect(kinds(first === undefined ? [] : [first])).toEqual(['workflowStarted']);
+      await answer([]);
+      await started;
+      await client.call('raiseEvent', { instanceId: id, name: 'e' });
+    }
   });
 
   it('accepts the newer name of the completion call', async () => {
@@ -306,6 +292,16 @@ describe('the protocol', () => {
     const input = 'x'.repeat(5 * 1024 * 1024);
     const oversize = { code: 8, details: expect.stringContaining('larger than max') };
     await expect(client.call('startInstance', { instanceId: id, name: 'flow', input })).rejects.toMatchObject(oversize);
+    const started = start();
+    await worker.nextTurn();
+    await answer([]);
+    await started;
+    const raised = client.call('raiseEvent', { instanceId: id, name: 'e', input });
+    await expect(raised).rejects.toMatchObject(oversize);
+    const terminated = client.call('terminateInstance', { instanceId: id, output: input });
+    await expect(terminated).rejects.toMatchObject(oversize);
+    expect(await state()).toMatchObject({ workflowStatus: WorkflowStatus.RUNNING });
+    expect(worker.items).toEqual([]);
   });
 
   it('waits for instances that do not exist yet, and forgets who gave up', async () => {

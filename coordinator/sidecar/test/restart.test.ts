@@ -91,6 +91,36 @@ describe('a restarted sidecar', () => {
   });
 });
 
+describe('a sidecar on a file that version 1 wrote', () => {
+  it('goes on with what is in it', async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, 'engine.db');
+    {
+      using database = new DatabaseSync(path);
+      database.exec(readFileSync(new URL('fixtures/schema-v1.sql', import.meta.url), 'utf8'));
+    }
+    await using sidecar = await startSidecar({ path });
+    using client = new RawClient(sidecar.address);
+    const worker = client.worker();
+    const items = [await worker.nextTurn(), await worker.nextTurn()];
+    expect(items.map(({ instanceId }) => instanceId)).toEqual(['active', 'child']);
+    expect(items[0]?.pastEvents).toHaveLength(5);
+    expect(await worker.nextActivity()).toMatchObject({ name: 'work', input: '7' });
+    const actions = [
+      { id: 4, action: { case: 'completeWorkflow' as const, value: { workflowStatus: WorkflowStatus.COMPLETED } } },
+    ];
+    await client.call('completeOrchestratorTask', { instanceId: 'active', actions });
+    const { workflowState } = await client.call('getInstance', { instanceId: 'active', getInputsAndOutputs: true });
+    expect(workflowState).toMatchObject({
+      workflowStatus: WorkflowStatus.COMPLETED,
+      input: '"in"',
+      customStatus: 'busy',
+    });
+    const { instanceIds } = await client.call('listInstanceIDs', {});
+    expect(instanceIds).toEqual(['over', 'active', 'child', 'later']);
+  });
+});
+
 describe('an SDK worker', () => {
   it('comes back by itself when its sidecar was closed in an orderly way', async () => {
     using folder = temporaryFolder();

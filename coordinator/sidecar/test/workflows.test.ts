@@ -345,7 +345,7 @@ describe('an unmodified SDK program', () => {
     const id = await start('parent-of', 'collect');
     await world.client.waitForWorkflowStart(`${id}-child`);
     await world.client.terminateWorkflow(id, null);
-    await expect(start('chain', 1, id)).rejects.toMatchObject({ code: 9 });
+    await expect(start('chain', 1, id)).rejects.toMatchObject({ code: 6 });
     await world.client.terminateWorkflow(`${id}-child`, null);
     await start('chain', 1, id);
     expect(await finish(id)).toMatchObject({ output: 4 });

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { WorkflowStatus } from '../gen/durable_task_pb.ts';
-import { isTerminal, type Instance } from '../store/instances.ts';
+import { isTerminal, type CreationFilter, type Instance } from '../store/instances.ts';
 import type { Engine } from './engine.ts';
 import { eventRaised, executionResumed, executionSuspended } from './history-events.ts';
-import { noSuchInstance } from './workflow-error.ts';
+import { purgeMatching } from './purge-matching.ts';
+import type { RerunRequest } from './rerun.ts';
+import { noSuchInstance, WorkflowError } from './workflow-error.ts';
 
 export interface StartRequest {
   /** Empty: one is made up. */
@@ -23,15 +25,21 @@ export class ClientOperations {
     this.#engine = engine;
   }
 
-  /** Durable when it resolves. Waits for the first turn, as daprd does, unless a start time is given. */
+  /** Waits for the first turn, as daprd does over gRPC, unless a start time is given. */
   async start(request: StartRequest, signal: AbortSignal): Promise<string> {
+    const id = await this.create(request);
+    if (request.scheduledAt === undefined) await this.waitForStart(id, signal);
+    return id;
+  }
+
+  /** Durable when it resolves; it has not begun then. */
+  async create(request: StartRequest): Promise<string> {
     const id = request.id || randomUUID();
     const { scheduledAt } = request;
     const held = scheduledAt !== undefined && scheduledAt > this.#engine.now();
     const executionId = request.executionId ?? randomUUID();
     const instance = { ...request, id, executionId, held, parent: undefined };
     await this.#engine.commit((unit) => this.#engine.lifecycle.create(instance, unit));
-    if (scheduledAt === undefined) await this.waitForStart(id, signal);
     return id;
   }
 
@@ -55,7 +63,9 @@ export class ClientOperations {
     await this.#engine.commit((unit) => {
       const instance = this.#existing(id);
       if (isTerminal(instance.status)) return;
-      store.inbox.add(instance.run, eventRaised(name, input, unit.now));
+      this.#engine.lifecycle.refuseIfStalled(instance);
+      unit.steps?.push('raise');
+      store.inbox.add(instance.run, eventRaised(name, input, unit.eventTime()));
       unit.wokenInstances.add(id);
     });
   }
@@ -66,41 +76,89 @@ export class ClientOperations {
     });
   }
 
-  /** Resolves when the workflow is suspended. A second suspend is swallowed: SDK 3.18 would loop for ever on it. */
+  /** Resolves when the workflow is suspended. */
   async suspend(id: string, reason: string | undefined, signal: AbortSignal): Promise<void> {
-    const { store } = this.#engine;
-    await this.#engine.commit((unit) => {
-      const instance = this.#existing(id);
-      if (isTerminal(instance.status) || instance.suspendRequested === 1) return;
-      store.instances.requestSuspend(instance.run, true);
-      store.inbox.add(instance.run, executionSuspended(reason, unit.now));
-      unit.wokenInstances.add(id);
-    });
+    await this.requestSuspend(id, reason);
     await this.#engine.waitUntil(
       id,
       (status) => status === WorkflowStatus.SUSPENDED || !this.#awaitsSuspend(id),
       signal,
     );
+    const instance = this.get(id);
+    if (instance !== undefined) this.#engine.lifecycle.refuseIfStalled(instance);
   }
 
-  /** Resolves when the workflow goes on. */
-  async resume(id: string, reason: string | undefined, signal: AbortSignal): Promise<void> {
+  /** Durable when it resolves. A second suspend is swallowed: SDK 3.18 would loop for ever on it. */
+  async requestSuspend(id: string, reason: string | undefined): Promise<void> {
     const { store } = this.#engine;
     await this.#engine.commit((unit) => {
       const instance = this.#existing(id);
-      if (isTerminal(instance.status) || instance.suspendRequested === 0) return;
+      if (isTerminal(instance.status)) return;
+      this.#engine.lifecycle.refuseIfStalled(instance);
+      if (instance.suspendRequested === 1) return;
+      unit.steps?.push('suspend');
+      store.instances.requestSuspend(instance.run, true);
+      store.inbox.add(instance.run, executionSuspended(reason, unit.now));
+      unit.wokenInstances.add(id);
+    });
+  }
+
+  /** Resolves when the workflow goes on. One that is quarantined tries again. */
+  async resume(id: string, reason: string | undefined, signal: AbortSignal): Promise<void> {
+    await this.requestResume(id, reason);
+    await this.#engine.waitUntil(id, (status) => status !== WorkflowStatus.SUSPENDED, signal);
+  }
+
+  /** Durable when it resolves. */
+  async requestResume(id: string, reason: string | undefined): Promise<void> {
+    const { store } = this.#engine;
+    await this.#engine.commit((unit) => {
+      const instance = this.#existing(id);
+      if (isTerminal(instance.status)) return;
+      this.#engine.lifecycle.refuseIfStalled(instance);
+      this.#engine.lifecycle.unstall(instance, unit);
+      if (instance.suspendRequested === 0) return;
+      unit.steps?.push('resume');
       store.instances.requestSuspend(instance.run, false);
       store.inbox.add(instance.run, executionResumed(reason, unit.now));
       unit.wokenInstances.add(id);
       // A suspend that still waits for its turn is pointless now.
-      unit.statusChanged(id, instance.status);
+      unit.statusChanged(id, this.#existing(id).status);
     });
-    await this.#engine.waitUntil(id, (status) => status !== WorkflowStatus.SUSPENDED, signal);
   }
 
   /** The number of instances deleted. */
   purge(id: string, options: { recursive: boolean; force: boolean }): Promise<number> {
-    return this.#engine.commit(() => this.#engine.lifecycle.purge(id, options));
+    return this.#engine.commit((unit) => {
+      unit.steps?.push('purge');
+      return this.#engine.lifecycle.purge(id, options);
+    });
+  }
+
+  /** Deletes whatever the filter matches and has ended, or all it matches if forced; the number of instances deleted. */
+  purgeMatching(filter: CreationFilter, options: { recursive: boolean; force: boolean }): Promise<number> {
+    return purgeMatching(this.#engine, filter, options);
+  }
+
+  /** Ids of all instances, children too, in the order of creation; with a token if there may be more. */
+  list(pageSize: number, continuationToken: string | undefined): { ids: string[]; continuationToken?: string } {
+    const after = continuationToken ?? '0';
+    if (!/^\d+$/.test(after)) throw new WorkflowError('INVALID_ARGUMENT', `invalid continuation token '${after}'`);
+    const page = this.#engine.store.instances.list(Number(after), pageSize);
+    const last = page.length === pageSize ? page.at(-1) : undefined;
+    return { ids: page.map(({ id }) => id), ...(last !== undefined && { continuationToken: String(last.run) }) };
+  }
+
+  /** Encoded events of the present generation. Those that no turn has taken yet are not among them. */
+  history(id: string): Uint8Array[] {
+    const instance = this.get(id);
+    if (instance === undefined) throw new WorkflowError('NOT_IN_HISTORY', `workflow instance '${id}' not found`);
+    return this.#engine.store.history.events(instance.run);
+  }
+
+  /** Durable when it resolves; returns the id of the new instance, which goes on at once. */
+  rerun(request: RerunRequest): Promise<string> {
+    return this.#engine.commit((unit) => this.#engine.rerun.start(request, unit));
   }
 
   #existing(id: string): Instance {
@@ -112,6 +170,7 @@ export class ClientOperations {
   #awaitsSuspend(id: string): boolean {
     const instance = this.get(id);
     if (instance === undefined || isTerminal(instance.status) || instance.held === 1) return false;
+    if (instance.status === WorkflowStatus.STALLED) return false;
     return instance.suspendRequested === 1;
   }
 }

@@ -1,7 +1,17 @@
+import type { KillPointListener } from '../kill-point.ts';
 import type { Store } from '../store/store.ts';
 import { ActivityQueue } from './activity-queue.ts';
-import { TurnQueue } from './turn-queue.ts';
+import type { Quarantine } from './quarantine.ts';
+import { TurnQueue, type TurnLimit } from './turn-queue.ts';
 import { Worker, type WorkerLimits, type WorkerStream } from './worker.ts';
+
+export interface DispatcherOptions {
+  readonly store: Store;
+  readonly now: () => number;
+  readonly limit: TurnLimit;
+  readonly quarantine?: Quarantine | undefined;
+  readonly killPoint?: KillPointListener | undefined;
+}
 
 /** Hands what is ready to workers that have room, and takes it back when a worker is lost. */
 export class Dispatcher {
@@ -9,11 +19,13 @@ export class Dispatcher {
   readonly activities: ActivityQueue;
   readonly #workers = new Set<Worker>();
   readonly #now: () => number;
+  readonly #killPoint: KillPointListener | undefined;
   #stopped = false;
 
-  constructor(store: Store, now: () => number) {
+  constructor({ store, now, limit, quarantine, killPoint }: DispatcherOptions) {
     this.#now = now;
-    this.turns = new TurnQueue(store, () => this.pump());
+    this.#killPoint = killPoint;
+    this.turns = new TurnQueue(store, () => this.pump(), limit, quarantine);
     this.activities = new ActivityQueue(store, () => this.pump());
   }
 
@@ -25,6 +37,7 @@ export class Dispatcher {
     }
     const worker = new Worker(stream, limits);
     this.#workers.add(worker);
+    this.#retryStalled(worker);
     this.pump();
     return () => {
       if (!this.#workers.delete(worker)) return;
@@ -41,12 +54,15 @@ export class Dispatcher {
       const workItem = worker && this.turns.next(worker, this.#now());
       if (workItem === undefined) break;
       worker?.stream.send(workItem);
+      this.#killPoint?.('turn:dispatched');
     }
+    if (this.turns.isIsolating) return;
     while (!this.activities.isEmpty) {
       const worker = this.#leastBusy((candidate) => candidate.canTakeActivity());
       const workItem = worker && this.activities.next(worker);
       if (workItem === undefined) break;
       worker?.stream.send(workItem);
+      this.#killPoint?.('activity:dispatched');
     }
   }
 
@@ -62,6 +78,17 @@ export class Dispatcher {
     this.#stopped = true;
     for (const worker of this.#workers) worker.stream.end();
     this.#workers.clear();
+  }
+
+  /** The new worker may be able to run what those before it were not. */
+  #retryStalled(worker: Worker): void {
+    const stalled = this.turns.retryStalled().values();
+    while (worker.canTakeTurn() && !this.turns.isIsolating) {
+      const workItem = this.turns.next(worker, this.#now(), stalled);
+      if (workItem === undefined) break;
+      worker.stream.send(workItem);
+      this.#killPoint?.('turn:dispatched');
+    }
   }
 
   #leastBusy(hasRoom: (worker: Worker) => boolean): Worker | undefined {

@@ -1,12 +1,18 @@
 import type { ActivityResponse, WorkflowResponse, WorkflowStatus } from '../gen/durable_task_pb.ts';
+import type { KillPoint, KillPointListener } from '../kill-point.ts';
 import type { Logger } from '../logger.ts';
 import { SidecarError } from '../sidecar-error.ts';
 import { isTerminal } from '../store/instances.ts';
 import type { Store } from '../store/store.ts';
 import type { TaskRef } from '../store/tasks.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { EventClock } from './event-clock.ts';
 import { encodeFailure, taskResult } from './history-events.ts';
 import { Lifecycle } from './lifecycle.ts';
+import type { Quarantine } from './quarantine.ts';
+import { Rerun } from './rerun.ts';
+import { purgeExpired, type RetentionPolicy } from './retention.ts';
+import { QUARANTINED, Stall, turnTooLarge, usableBytes } from './stall.ts';
 import { TimerClock } from './timer-clock.ts';
 import { TurnCommit } from './turn-commit.ts';
 import type { Turn } from './turn-queue.ts';
@@ -22,6 +28,12 @@ export interface EngineOptions {
   readonly now: () => number;
   /** Largest message a worker or client may send, in bytes. */
   readonly maxMessageBytes: number;
+  /** Without it, a workflow whose code ends the process is tried again for ever. */
+  readonly quarantine?: Quarantine | undefined;
+  /** Told of every instance that gets no more turns by itself. */
+  readonly onStalled?: ((instanceId: string, reason: string) => void) | undefined;
+  /** For crash tests. */
+  readonly killPoint?: KillPointListener | undefined;
 }
 
 /**
@@ -32,6 +44,7 @@ export interface EngineOptions {
 export class Engine {
   readonly store: Store;
   readonly lifecycle: Lifecycle;
+  readonly rerun: Rerun;
   readonly now: () => number;
   readonly maxMessageBytes: number;
   readonly #logger: Logger;
@@ -39,16 +52,32 @@ export class Engine {
   readonly #timers: TimerClock;
   readonly #turnCommit: TurnCommit;
   readonly #waiters = new Waiters();
+  readonly #eventClock = new EventClock();
+  readonly #quarantine: Quarantine | undefined;
+  readonly #onStalled: EngineOptions['onStalled'];
+  readonly #killPoint: KillPointListener | undefined;
 
-  constructor({ store, logger, now, maxMessageBytes }: EngineOptions) {
+  constructor(options: EngineOptions) {
+    const { store, logger, now, maxMessageBytes, quarantine, onStalled, killPoint } = options;
     this.store = store;
     this.now = now;
     this.maxMessageBytes = maxMessageBytes;
     this.#logger = logger;
+    this.#quarantine = quarantine;
+    this.#onStalled = onStalled;
+    this.#killPoint = killPoint;
     this.lifecycle = new Lifecycle(store);
-    this.#turnCommit = new TurnCommit(store, this.lifecycle);
-    this.#dispatcher = new Dispatcher(store, now);
+    this.#turnCommit = new TurnCommit(store, this.lifecycle, maxMessageBytes);
+    this.rerun = new Rerun(store, this.lifecycle, this.#turnCommit);
+    const limit = { maxBytes: usableBytes(maxMessageBytes), onTooLarge: this.#refuseTurn.bind(this) };
+    this.#dispatcher = new Dispatcher({ store, now, limit, quarantine, killPoint });
     this.#timers = new TimerClock(store, now, (work) => this.commit(work));
+  }
+
+  /** Once, before any worker: judges how the last process ended, then takes up its work. */
+  async start(): Promise<void> {
+    if (this.#quarantine !== undefined) await this.#isolate(this.#quarantine);
+    await this.recover();
   }
 
   /**
@@ -62,12 +91,18 @@ export class Engine {
 
   /** One unit of work; resolves after its commit, when everybody it concerns was told. */
   async commit<T>(work: (unit: Unit) => T): Promise<T> {
-    const unit = new Unit(this.now());
-    const result = await this.store.database.transact(() => work(unit));
+    const unit = new Unit(this.now(), this.#eventClock, this.#killPoint && []);
+    const result = await this.store.database.transact(() => {
+      const written = work(unit);
+      this.#reached(unit, 'before-commit');
+      return written;
+    });
+    this.#reached(unit, 'after-commit');
     for (const id of unit.wokenInstances) this.#dispatcher.turns.add(id);
     for (const task of unit.newTasks) this.#dispatcher.activities.add(task);
     this.#timers.noticeTimer(unit.earliestTimer);
     for (const { id, status } of unit.statuses) this.#waiters.notify(id, status);
+    for (const { id, reason } of unit.stalls) this.#onStalled?.(id, reason);
     this.#dispatcher.pump();
     return result;
   }
@@ -90,6 +125,7 @@ export class Engine {
       this.#logger.debug({ instanceId: answer.instanceId }, 'answer to a turn that is not out');
       return;
     }
+    this.#killPoint?.('turn:answered');
     try {
       await this.#commitAnswer(turn, answer, sizeBytes);
     } finally {
@@ -105,6 +141,7 @@ export class Engine {
       this.#logger.debug({ instanceId, taskId }, 'result of an activity that is not out');
       return;
     }
+    this.#killPoint?.('activity:answered');
     try {
       await this.#commitResult(task, answer, sizeBytes);
     } finally {
@@ -112,10 +149,35 @@ export class Engine {
     }
   }
 
+  /** Deletes instances that ended longer ago than they are to be kept; how many. Other work goes on in between. */
+  purgeExpired(policy: RetentionPolicy, now: number): Promise<number> {
+    return purgeExpired(this, policy, now);
+  }
+
   stop(): void {
     this.#timers.stop();
     this.#dispatcher.stop();
     this.#waiters.close(new WorkflowError('SHUTTING_DOWN', 'the sidecar is shutting down'));
+  }
+
+  async #isolate(quarantine: Quarantine): Promise<void> {
+    const { culprits, suspects } = quarantine.judge();
+    if (culprits.length > 0) {
+      await this.commit((unit) => {
+        for (const instance of culprits) {
+          const turn = `with ${instance.historyLength} past events`;
+          const description = `the process ended three times in a row during this instance's turn ${turn}; resume to try again`;
+          this.lifecycle.stall(instance, QUARANTINED, description, unit);
+        }
+      });
+    }
+    for (const { id } of culprits) this.#logger.error({ instanceId: id }, 'workflow is quarantined');
+    quarantine.open();
+    this.#dispatcher.turns.isolate(suspects);
+  }
+
+  #reached(unit: Unit, moment: 'before-commit' | 'after-commit'): void {
+    for (const step of unit.steps ?? []) this.#killPoint?.(`${step}:${moment}` satisfies KillPoint);
   }
 
   async #commitAnswer(turn: Turn, answer: WorkflowResponse, sizeBytes: number): Promise<void> {
@@ -128,10 +190,27 @@ export class Engine {
       await this.commit((unit) => this.#turnCommit.apply(turn, answer, unit));
     } catch (error) {
       if (error instanceof SidecarError) throw error;
+      if (error instanceof Stall) {
+        await this.#stall(turn, error);
+        return;
+      }
       this.#logger.error({ err: error, instanceId: turn.instanceId }, 'answer to a turn cannot be applied');
       const message = error instanceof Error ? error.message : String(error);
       await this.commit((unit) => this.#turnCommit.fail(turn, 'InvalidWorkflowResponse', message, unit));
     }
+  }
+
+  #refuseTurn(turn: Turn, sizeBytes: number): void {
+    this.#stall(turn, turnTooLarge(sizeBytes, this.maxMessageBytes))
+      .finally(() => this.#dispatcher.turns.close(turn))
+      // A failed commit has stopped the whole engine and told its owner already.
+      .catch(() => {});
+  }
+
+  async #stall(turn: Turn, stall: Stall): Promise<void> {
+    const { instanceId } = turn;
+    await this.commit((unit) => this.#turnCommit.stall(turn, stall, unit));
+    this.#logger.warn({ instanceId, reason: stall.message }, 'workflow is stalled');
   }
 
   async #commitResult(task: TaskRef, answer: ActivityResponse, sizeBytes: number): Promise<void> {
@@ -141,6 +220,7 @@ export class Engine {
       failureDetails = encodeFailure('PayloadTooLarge', tooLarge('activity result', sizeBytes, this.maxMessageBytes));
     }
     await this.commit((unit) => {
+      unit.steps?.push('activity-result');
       const executionId = this.store.tasks.take(task);
       const instance = this.store.instances.byRun(task.run);
       if (executionId === undefined || instance === undefined) return;

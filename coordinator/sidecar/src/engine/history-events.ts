@@ -1,6 +1,13 @@
-import { create, toBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs, type Timestamp } from '@bufbuild/protobuf/wkt';
-import { HistoryEventSchema, TaskFailureDetailsSchema, type WorkflowStatus } from '../gen/durable_task_pb.ts';
+import {
+  HistoryEventSchema,
+  TaskFailureDetailsSchema,
+  WorkflowStartedEventSchema,
+  type ExecutionStalledEvent,
+  type StalledReason,
+  type WorkflowStatus,
+} from '../gen/durable_task_pb.ts';
 import type { Parent } from '../store/instances.ts';
 
 /** The events the engine itself looks at, by their field number in HistoryEvent. */
@@ -29,14 +36,19 @@ const NO_ACTION = -1;
 
 /** Events of the past keep their bytes: this is the only place where one is encoded. */
 export function encodeEvent(event: EventCase, now: number, actionId: number = NO_ACTION): Uint8Array {
-  return toBinary(
-    HistoryEventSchema,
-    create(HistoryEventSchema, { eventId: actionId, timestamp: timestampFromMs(now), event }),
-  );
+  return encodeAt(event, timestampFromMs(now), actionId);
+}
+
+function encodeAt(event: EventCase, timestamp: Timestamp, eventId: number): Uint8Array {
+  return toBinary(HistoryEventSchema, create(HistoryEventSchema, { eventId, timestamp, event }));
 }
 
 export function encodeFailure(errorType: string, errorMessage: string): Uint8Array {
   return toBinary(TaskFailureDetailsSchema, create(TaskFailureDetailsSchema, { errorType, errorMessage }));
+}
+
+export function errorTypeOf(failure: Uint8Array): string {
+  return fromBinary(TaskFailureDetailsSchema, failure).errorType;
 }
 
 /** Rounded up, so that a timer never fires before its time. */
@@ -46,6 +58,17 @@ export function toMs(timestamp: Timestamp): number {
 
 export function workflowStarted(now: number): Uint8Array {
   return encodeEvent({ case: 'workflowStarted', value: {} }, now);
+}
+
+/** The same event with what the worker said about the version of its code. */
+export function withVersion(started: Uint8Array, version: { name: string | undefined; patches: string[] }): Uint8Array {
+  const event = fromBinary(HistoryEventSchema, started);
+  const { name, patches } = version;
+  event.event = {
+    case: 'workflowStarted',
+    value: create(WorkflowStartedEventSchema, { version: { patches, ...(name !== undefined && { name }) } }),
+  };
+  return toBinary(HistoryEventSchema, event);
 }
 
 export function executionStarted(
@@ -109,8 +132,9 @@ export function timerFired(timerId: number, fireAt: Timestamp, now: number): Enc
   return { kind: EventKind.timerFired, bytes: encodeEvent({ case: 'timerFired', value: { timerId, fireAt } }, now) };
 }
 
-export function eventRaised(name: string, input: string | undefined, now: number): EncodedEvent {
-  return { kind: EventKind.eventRaised, bytes: encodeEvent({ case: 'eventRaised', value: { name, input } }, now) };
+export function eventRaised(name: string, input: string | undefined, at: Timestamp): EncodedEvent {
+  const bytes = encodeAt({ case: 'eventRaised', value: { name, input } }, at, NO_ACTION);
+  return { kind: EventKind.eventRaised, bytes };
 }
 
 export function executionSuspended(input: string | undefined, now: number): EncodedEvent {
@@ -121,6 +145,16 @@ export function executionSuspended(input: string | undefined, now: number): Enco
 export function executionResumed(input: string | undefined, now: number): EncodedEvent {
   const bytes = encodeEvent({ case: 'executionResumed', value: { input } }, now);
   return { kind: EventKind.executionResumed, bytes };
+}
+
+export function executionStalled(reason: StalledReason, description: string, now: number): Uint8Array {
+  return encodeEvent({ case: 'executionStalled', value: { reason, description } }, now);
+}
+
+/** Why an instance is stalled, if this is the event that says so. */
+export function toStalled(event: Uint8Array): ExecutionStalledEvent | undefined {
+  const decoded = fromBinary(HistoryEventSchema, event).event;
+  return decoded.case === 'executionStalled' ? decoded.value : undefined;
 }
 
 export function executionTerminated(input: string | undefined, recurse: boolean, now: number): Uint8Array {

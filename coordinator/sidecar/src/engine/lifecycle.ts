@@ -6,12 +6,15 @@ import {
   childCompleted,
   childFailed,
   encodeFailure,
+  EventKind,
   executionCompleted,
   executionStarted,
   executionTerminated,
 } from './history-events.ts';
+import { checkInstanceId } from './instance-id.ts';
+import { isQuarantined } from './stall.ts';
 import type { Unit } from './unit.ts';
-import { noSuchInstance, WorkflowError } from './workflow-error.ts';
+import { instanceStalled, noSuchInstance, notCompleted, WorkflowError } from './workflow-error.ts';
 
 /** How an instance ended. */
 export interface End {
@@ -31,9 +34,11 @@ export class Lifecycle {
     this.#store = store;
   }
 
-  /** @throws WorkflowError if the id is taken: by an active instance, or by one whose descendants are active. */
+  /** @throws WorkflowError if the id is invalid or taken: by an active instance, or by one whose descendants are active. */
   create(instance: NewInstance, unit: Unit): void {
+    unit.steps?.push(instance.parent === undefined ? 'start' : 'child-create');
     const { instances, inbox, timers } = this.#store;
+    checkInstanceId(instance.id);
     const existing = instances.byId(instance.id);
     if (existing !== undefined) this.#clearForReuse(existing);
     const run = instances.insert(instance, unit.now);
@@ -57,6 +62,7 @@ export class Lifecycle {
     if (instance.parentRun === null || instance.parentTaskId === null) return;
     const parent = instances.byRun(instance.parentRun);
     if (parent === undefined || isTerminal(parent.status) || parent.executionId !== instance.parentExecutionId) return;
+    unit.steps?.push('child-finish');
     inbox.add(
       parent.run,
       end.status === WorkflowStatus.COMPLETED
@@ -72,6 +78,7 @@ export class Lifecycle {
    */
   terminate(instance: Instance, output: string | undefined, recursive: boolean, unit: Unit): void {
     if (isTerminal(instance.status)) return;
+    unit.steps?.push('terminate');
     const { instances, history } = this.#store;
     const end: End = { status: WorkflowStatus.TERMINATED, output, failure: undefined };
     const { run, historyLength } = instance;
@@ -79,35 +86,92 @@ export class Lifecycle {
     history.append(run, historyLength + 1, executionCompleted(end, unit.now));
     this.end(instance, end, historyLength + 2, instance.customStatus, unit);
     if (!recursive) return;
-    for (const child of instances.children(run)) this.terminate(child, output, true, unit);
+    for (const child of instances.children(instance)) this.terminate(child, output, true, unit);
   }
 
-  /** Deletes every row of an instance; the number of instances deleted. */
+  /**
+   * Gives an active instance no more turns until it is resumed (or `unstall` is called). Nothing it has is touched, and what
+   * arrives for it is kept.
+   */
+  stall(instance: Instance, reason: string, description: string, unit: Unit): void {
+    this.#store.instances.stall(instance.run, encodeFailure(reason, description), unit.now);
+    unit.statusChanged(instance.id, WorkflowStatus.STALLED);
+    unit.stalls.push({ id: instance.id, reason });
+  }
+
+  /** Lets a stalled instance try again. */
+  unstall(instance: Instance, unit: Unit): void {
+    if (instance.status !== WorkflowStatus.STALLED) return;
+    const status = this.#statusBeforeStall(instance);
+    this.#store.instances.unstall(instance.run, status, unit.now);
+    unit.statusChanged(instance.id, status);
+    unit.wokenInstances.add(instance.id);
+  }
+
+  /** As daprd, which answers nothing for an instance that waits for another worker; a quarantined one takes everything. */
+  refuseIfStalled(instance: Instance): void {
+    if (instance.status !== WorkflowStatus.STALLED || isQuarantined(this.#store, instance.run)) return;
+    throw instanceStalled(instance.id);
+  }
+
+  /** Deletes every row of an instance, and of its children if asked to; the number of instances deleted. */
   purge(id: string, options: { recursive: boolean; force: boolean }): number {
     const instance = this.#store.instances.byId(id);
-    if (instance === undefined) throw noSuchInstance();
-    if (!options.force && !isTerminal(instance.status)) {
-      throw new WorkflowError('NOT_COMPLETED', 'orchestration has not yet completed');
+    if (instance === undefined && options.recursive) {
+      throw new WorkflowError('NOT_FOUND', `failed to fetch workflow state: ${noSuchInstance().message}`);
     }
-    const children = options.recursive ? this.#store.instances.children(instance.run) : [];
-    this.#store.instances.delete(instance.run);
-    let purged = 1;
-    for (const child of children) purged += this.purge(child.id, options);
-    return purged;
+    if (instance === undefined) throw noSuchInstance();
+    if (!options.force && !options.recursive) this.refuseIfStalled(instance);
+    const purged = this.#tree(instance, options);
+    for (const { run } of purged) this.#store.instances.delete(run);
+    return purged.length;
+  }
+
+  /** What a purge takes along. @throws WorkflowError if some of it has not ended and is not to be forced. */
+  #tree(instance: Instance, options: { recursive: boolean; force: boolean }): Instance[] {
+    if (!options.force && !isTerminal(instance.status)) throw notCompleted();
+    if (!options.recursive) return [instance];
+    try {
+      return [instance, ...this.#store.instances.children(instance).flatMap((child) => this.#tree(child, options))];
+    } catch (error) {
+      throw wrapped(error, 'failed to purge child workflow: ');
+    }
+  }
+
+  /** Whether it was suspended follows from what was asked for, and from what of that no turn has taken yet. */
+  #statusBeforeStall(instance: Instance): WorkflowStatus {
+    const { executionSuspended, executionResumed } = EventKind;
+    const waiting = this.#store.inbox.firstKind(instance.run, executionSuspended, executionResumed);
+    const suspended = waiting === undefined ? instance.suspendRequested === 1 : waiting === executionResumed;
+    return suspended ? WorkflowStatus.SUSPENDED : WorkflowStatus.RUNNING;
   }
 
   #clearForReuse(existing: Instance): void {
     if (!isTerminal(existing.status)) {
       throw new WorkflowError('ALREADY_EXISTS', `an active workflow with ID '${existing.id}' already exists`);
     }
-    if (this.#store.instances.hasLiveDescendant(existing.run)) {
-      throw new WorkflowError('CHILDREN_ACTIVE', `workflow with ID '${existing.id}' has active child workflows`);
+    const live = this.#liveDescendant(existing);
+    if (live !== undefined) {
+      throw new WorkflowError('ALREADY_EXISTS', `cannot recreate workflow with ID '${existing.id}': ${live}`);
     }
     this.#store.instances.delete(existing.run);
+  }
+
+  /** The way to a descendant that is still active, in daprd's words. */
+  #liveDescendant(instance: Instance): string | undefined {
+    for (const child of this.#store.instances.children(instance)) {
+      const live = isTerminal(child.status) ? this.#liveDescendant(child) : notCompleted().message;
+      if (live !== undefined) return `child workflow '${child.id}': ${live}`;
+    }
+    return undefined;
   }
 }
 
 function describeEnd(instance: Instance, status: WorkflowStatus): Uint8Array {
   const how = status === WorkflowStatus.TERMINATED ? 'terminated' : 'not completed';
   return encodeFailure('ChildWorkflowNotCompleted', `child workflow '${instance.id}' was ${how}`);
+}
+
+function wrapped(error: unknown, prefix: string): unknown {
+  return error instanceof WorkflowError ? new WorkflowError(error.code, prefix + error.message) : error;
 }

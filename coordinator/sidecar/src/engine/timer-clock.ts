@@ -50,6 +50,7 @@ export class TimerClock {
   #moveDue(unit: Unit): number {
     const { timers, inbox, instances } = this.#store;
     const due = timers.takeDue(this.#now(), MAX_BATCH);
+    if (due.length > 0) unit.steps?.push('timer-fire');
     for (const { run, event } of due) {
       if (event === null) instances.release(run);
       else inbox.add(run, { kind: EventKind.timerFired, bytes: event });

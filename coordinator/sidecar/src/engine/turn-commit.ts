@@ -4,6 +4,7 @@ import {
   WorkflowStatus,
   WorkItemSchema,
   type CompleteWorkflowAction,
+  type CreateDetachedWorkflowAction,
   type CreateChildWorkflowAction,
   type CreateTimerAction,
   type ScheduleTaskAction,
@@ -13,6 +14,7 @@ import {
 } from '../gen/durable_task_pb.ts';
 import { isTerminal, type Instance } from '../store/instances.ts';
 import type { Store } from '../store/store.ts';
+import { toCodeVersion, type CodeVersion } from './code-version.ts';
 import {
   childFailed,
   encodeEvent,
@@ -20,15 +22,19 @@ import {
   EventKind,
   eventRaised,
   executionCompleted,
+  executionStalled,
   executionStarted,
   executionSuspended,
   timerFired,
   toMs,
+  toStalled,
+  withVersion,
 } from './history-events.ts';
 import type { End, Lifecycle } from './lifecycle.ts';
+import { activityTooLarge, nameOfReason, usableBytes, versionNotAvailable, type Stall } from './stall.ts';
 import type { Turn } from './turn-queue.ts';
 import type { Unit } from './unit.ts';
-import { WorkflowError } from './workflow-error.ts';
+import { WorkflowError, type WorkflowErrorCode } from './workflow-error.ts';
 
 /** Kinds of waiting events that mean something to the next generation; results belong to the one that asked for them. */
 const CARRIED_OVER: ReadonlySet<number> = new Set([
@@ -37,6 +43,11 @@ const CARRIED_OVER: ReadonlySet<number> = new Set([
   EventKind.executionResumed,
 ]);
 
+/** What daprd calls the failure of a child that could not be created. */
+const CHILD_ERROR_TYPES: Readonly<Partial<Record<WorkflowErrorCode, string>>> = {
+  ALREADY_EXISTS: 'WorkflowInstanceAlreadyExists',
+};
+
 /**
  * Turns the answer to a turn into rows, all in one unit of work: the turn's events move from the inbox to the history, and
  * each action leaves its event and whatever it asks for (a task, a timer, a child, an event for someone else).
@@ -44,34 +55,60 @@ const CARRIED_OVER: ReadonlySet<number> = new Set([
 export class TurnCommit {
   readonly #store: Store;
   readonly #lifecycle: Lifecycle;
+  readonly #maxMessageBytes: number;
 
-  constructor(store: Store, lifecycle: Lifecycle) {
+  constructor(store: Store, lifecycle: Lifecycle, maxMessageBytes: number) {
     this.#store = store;
     this.#lifecycle = lifecycle;
+    this.#maxMessageBytes = maxMessageBytes;
   }
 
+  /** @throws Stall if the instance cannot go on with this worker or these limits; then nothing may be kept of the answer. */
   apply(turn: Turn, answer: WorkflowResponse, unit: Unit): void {
-    const instance = this.#current(turn);
+    const instance = this.#unstalled(this.#current(turn), unit);
     if (instance === undefined) return;
+    unit.steps?.push('turn');
     const customStatus = answer.customStatus ?? instance.customStatus;
     const completion = findCompletion(answer.actions);
     if (completion?.value.workflowStatus === WorkflowStatus.CONTINUED_AS_NEW) {
       this.#continueAsNew(instance, turn, completion.value, customStatus, unit);
       return;
     }
+    const version = toCodeVersion(instance, answer.version);
+    if (version !== undefined) this.#store.instances.setVersion(instance.run, version.name, version.patches);
     const suspended = this.#isSuspendedAfter(instance, turn);
-    let length = this.#takeBatch(instance, turn);
+    let length = this.#takeBatch(instance, turn, version);
     for (const action of answer.actions) {
-      this.#store.history.append(instance.run, length, this.#act(instance, action, unit));
+      const event = this.act(instance, action, unit);
+      if (event === undefined) continue;
+      this.#store.history.append(instance.run, length, event);
       length += 1;
     }
-    if (completion !== undefined) {
+    if (completion === undefined) {
+      const status = suspended ? WorkflowStatus.SUSPENDED : WorkflowStatus.RUNNING;
+      this.#store.instances.advance(instance.run, status, length, customStatus, unit.now);
+      unit.statusChanged(instance.id, status);
+    } else {
       this.#lifecycle.end(instance, toEnd(completion.value), length, customStatus, unit);
-      return;
     }
-    const status = suspended ? WorkflowStatus.SUSPENDED : WorkflowStatus.RUNNING;
-    this.#store.instances.advance(instance.run, status, length, customStatus, unit.now);
-    unit.statusChanged(instance.id, status);
+    this.#terminateOthers(answer.actions, unit);
+  }
+
+  /** The instance waits as it is, and shows why: once, however often it is tried again. */
+  stall(turn: Turn, stall: Stall, unit: Unit): void {
+    const instance = this.#current(turn);
+    if (instance === undefined) return;
+    const { history, instances } = this.#store;
+    const { run, historyLength } = instance;
+    const last = history.last(run);
+    const known = last && toStalled(last);
+    if (known !== undefined && stall.isSameAs(known)) {
+      if (instance.status === WorkflowStatus.STALLED) return;
+    } else {
+      history.append(run, historyLength, executionStalled(stall.reason, stall.message, unit.now));
+      instances.advance(run, instance.status, historyLength + 1, instance.customStatus, unit.now);
+    }
+    this.#lifecycle.stall(instance, nameOfReason(stall.reason), stall.message, unit);
   }
 
   /** Ends the instance visibly when an answer cannot be applied: the alternative is an instance that hangs for ever. */
@@ -95,10 +132,21 @@ export class TurnCommit {
     return instance.executionId === turn.executionId ? instance : undefined;
   }
 
-  #takeBatch(instance: Instance, turn: Turn): number {
+  /** A stalled instance whose turn was tried again, and with success. */
+  #unstalled(instance: Instance | undefined, unit: Unit): Instance | undefined {
+    if (instance?.status !== WorkflowStatus.STALLED) return instance;
+    this.#lifecycle.unstall(instance, unit);
+    return this.#store.instances.byRun(instance.run);
+  }
+
+  #takeBatch(instance: Instance, turn: Turn, version?: CodeVersion): number {
     const { history } = this.#store;
     const { run, historyLength } = instance;
-    history.append(run, historyLength, turn.started);
+    history.append(
+      run,
+      historyLength,
+      version === undefined ? turn.started : withVersion(turn.started, version.started),
+    );
     return historyLength + 1 + history.takeFromInbox(run, turn.lastInboxId, historyLength + 1);
   }
 
@@ -113,7 +161,8 @@ export class TurnCommit {
     return last === EventKind.executionSuspended;
   }
 
-  #act(instance: Instance, action: WorkflowAction, unit: Unit): Uint8Array {
+  /** Does what an action asks for. Returns the event that it leaves in the history, if any. */
+  act(instance: Instance, action: WorkflowAction, unit: Unit): Uint8Array | undefined {
     switch (action.action.case) {
       case 'scheduleTask':
         return this.#scheduleTask(instance, action.id, action.action.value, unit);
@@ -123,8 +172,14 @@ export class TurnCommit {
         return this.#createChild(instance, action.id, action.action.value, unit);
       case 'sendEvent':
         return this.#sendEvent(action.id, action.action.value, unit);
+      case 'createDetachedWorkflow':
+        return this.#createDetached(action.id, action.action.value, unit);
       case 'completeWorkflow':
         return executionCompleted(toEnd(action.action.value), unit.now, action.id);
+      case 'versionNotAvailable':
+        throw versionNotAvailable(instance.version);
+      case 'terminateWorkflow':
+        return undefined;
       case undefined:
       default:
         action.action satisfies { case: undefined };
@@ -143,20 +198,22 @@ export class TurnCommit {
       },
       completionToken: taskExecutionId,
     });
-    unit.newTasks.push(
-      this.#store.tasks.insert({ run, executionId, instanceId, taskId, workItem: toBinary(WorkItemSchema, workItem) }),
-    );
+    const bytes = toBinary(WorkItemSchema, workItem);
+    if (bytes.length > usableBytes(this.#maxMessageBytes)) {
+      throw activityTooLarge(name, taskId, bytes.length, this.#maxMessageBytes);
+    }
+    unit.newTasks.push(this.#store.tasks.insert({ run, executionId, instanceId, taskId, workItem: bytes }));
     return encodeEvent({ case: 'taskScheduled', value: { name, version, input, taskExecutionId } }, unit.now, taskId);
   }
 
   #createTimer(instance: Instance, timerId: number, action: CreateTimerAction, unit: Unit): Uint8Array {
-    const { fireAt, name } = action;
+    const { fireAt, name, origin } = action;
     if (fireAt === undefined) throw new TypeError(`timer ${timerId} has no time`);
     const fireAtMs = toMs(fireAt);
     this.#store.timers.insert(instance.run, timerId, fireAtMs, timerFired(timerId, fireAt, unit.now).bytes);
     unit.timerSet(fireAtMs);
     return encodeEvent(
-      { case: 'timerCreated', value: { fireAt, ...(name !== undefined && { name }) } },
+      { case: 'timerCreated', value: { fireAt, origin, ...(name !== undefined && { name }) } },
       unit.now,
       timerId,
     );
@@ -173,7 +230,8 @@ export class TurnCommit {
       );
     } catch (error) {
       if (!(error instanceof WorkflowError)) throw error;
-      this.#store.inbox.add(instance.run, childFailed(taskId, encodeFailure(error.code, error.message), unit.now));
+      const failure = encodeFailure(CHILD_ERROR_TYPES[error.code] ?? error.code, error.message);
+      this.#store.inbox.add(instance.run, childFailed(taskId, failure, unit.now));
       unit.wokenInstances.add(instance.id);
     }
     return encodeEvent(
@@ -188,10 +246,31 @@ export class TurnCommit {
     const instanceId = action.instance?.instanceId ?? '';
     const target = this.#store.instances.byId(instanceId);
     if (target !== undefined && !isTerminal(target.status)) {
-      this.#store.inbox.add(target.run, eventRaised(name, input, unit.now));
+      this.#store.inbox.add(target.run, eventRaised(name, input, unit.eventTime()));
       unit.wokenInstances.add(target.id);
     }
     return encodeEvent({ case: 'eventSent', value: { instanceId, name, input } }, unit.now, actionId);
+  }
+
+  /** An instance of its own: nobody waits for it, and it dies with nobody. */
+  #createDetached(actionId: number, action: CreateDetachedWorkflowAction, unit: Unit): Uint8Array {
+    const { instanceId: id, name, version, input, scheduledStartTimestamp } = action;
+    if (id === '') throw new TypeError('CreateDetachedWorkflowAction requires an instance ID');
+    const executionId = action.executionId || randomUUID();
+    const scheduledAt = scheduledStartTimestamp && toMs(scheduledStartTimestamp);
+    const held = scheduledAt !== undefined && scheduledAt > unit.now;
+    this.#lifecycle.create({ id, executionId, name, version, input, scheduledAt, held, parent: undefined }, unit);
+    return encodeEvent({ case: 'detachedWorkflowCreated', value: { instanceId: id } }, unit.now, actionId);
+  }
+
+  /** After everything else, because the instance that asks may itself be meant. */
+  #terminateOthers(actions: WorkflowAction[], unit: Unit): void {
+    for (const { action } of actions) {
+      if (action.case !== 'terminateWorkflow') continue;
+      const { instanceId, reason, recurse } = action.value;
+      const target = this.#store.instances.byId(instanceId);
+      if (target !== undefined) this.#lifecycle.terminate(target, reason, recurse, unit);
+    }
   }
 
   /**
@@ -205,6 +284,7 @@ export class TurnCommit {
     customStatus: string,
     unit: Unit,
   ): void {
+    unit.steps?.push('continue-as-new');
     const { instances, inbox, history, timers } = this.#store;
     const { run, id, name, version, parentTaskId, parentId, parentExecutionId } = instance;
     const executionId = randomUUID();

@@ -1,8 +1,10 @@
 import { create, toBinary } from '@bufbuild/protobuf';
-import { WorkItemSchema } from '../gen/durable_task_pb.ts';
+import { WorkflowStatus, WorkItemSchema } from '../gen/durable_task_pb.ts';
 import { isTerminal } from '../store/instances.ts';
 import type { Store } from '../store/store.ts';
 import { workflowStarted } from './history-events.ts';
+import type { Quarantine } from './quarantine.ts';
+import { isQuarantined } from './stall.ts';
 import type { Worker } from './worker.ts';
 
 /** How many waiting events one turn takes; the rest is the next turn's. */
@@ -22,15 +24,25 @@ export interface Turn {
   readonly run: number;
   readonly instanceId: string;
   readonly executionId: string;
+  readonly historyLength: number;
   readonly lastInboxId: number;
   /** Encoded: the event that carries the turn's time, the first of its new events. */
   readonly started: Uint8Array;
   readonly token: string;
   worker: Worker | undefined;
+  /** That it is out, for the process after this one. */
+  mark: number | undefined;
   attempts: number;
   state: 'unsent' | 'out' | 'committing' | 'settling';
   /** More is waiting in the inbox than the turn was given. */
   more: boolean;
+}
+
+/** How much the events of a work item may weigh. */
+export interface TurnLimit {
+  readonly maxBytes: number;
+  /** The turn is not handed out; it is the callee's to close. */
+  onTooLarge(turn: Turn, sizeBytes: number): void;
 }
 
 /** Which instances want a turn, and which have one. A cache: the inbox rows are what counts. */
@@ -39,20 +51,49 @@ export class TurnQueue {
   readonly #ready = new Set<string>();
   readonly #open = new Map<string, Turn>();
   readonly #wake: () => void;
+  readonly #quarantine: Quarantine | undefined;
+  /** Instances whose next turn must be the only work that is out, in this order. */
+  readonly #alone: string[] = [];
 
-  constructor(store: Store, wake: () => void) {
+  /** Stalled runs that may try again: a worker has connected since. */
+  readonly #retry = new Set<number>();
+  readonly #limit: TurnLimit;
+
+  constructor(store: Store, wake: () => void, limit: TurnLimit, quarantine?: Quarantine) {
     this.#store = store;
     this.#wake = wake;
+    this.#limit = limit;
+    this.#quarantine = quarantine;
   }
 
   get isEmpty(): boolean {
-    return this.#ready.size === 0;
+    return this.#ready.size === 0 && !this.isIsolating;
   }
 
   add(instanceId: string): void {
     const turn = this.#open.get(instanceId);
     if (turn === undefined || turn.state === 'unsent') this.#ready.add(instanceId);
     else turn.more = true;
+  }
+
+  /** A turn runs alone, or is about to: nothing else may be handed out. */
+  get isIsolating(): boolean {
+    return this.#alone.length > 0;
+  }
+
+  /** Has one turn of each of these run before anything else, one at a time. Nothing may be out yet. */
+  isolate(instanceIds: readonly string[]): void {
+    this.#alone.push(...instanceIds);
+  }
+
+  /** Lets all that wait for another worker, or for larger limits, try once more. Returns their ids. */
+  retryStalled(): string[] {
+    const retried = this.#store.instances.stalled().filter(({ run }) => !isQuarantined(this.#store, run));
+    for (const { run, id } of retried) {
+      this.#retry.add(run);
+      this.add(id);
+    }
+    return retried.map(({ id }) => id);
   }
 
   /** Forgets what is ready (not what is out), then finds it again in the rows. */
@@ -62,8 +103,8 @@ export class TurnQueue {
   }
 
   /** The next work item for this worker, which is now responsible for it. */
-  next(worker: Worker, now: number): Uint8Array | undefined {
-    for (const instanceId of this.#ready) {
+  next(worker: Worker, now: number, candidates: Iterable<string> = this.#candidates()): Uint8Array | undefined {
+    for (const instanceId of candidates) {
       this.#ready.delete(instanceId);
       const lost = this.#open.get(instanceId);
       // An answer to a lost turn may have come after all.
@@ -75,12 +116,19 @@ export class TurnQueue {
         continue;
       }
       const { turn, events } = begun;
+      const past = this.#store.history.events(turn.run);
+      const sizeBytes = bytesOf(past) + bytesOf(events);
+      if (sizeBytes > this.#limit.maxBytes) {
+        this.#tooLarge(turn, sizeBytes);
+        continue;
+      }
       turn.worker = worker;
       turn.attempts += 1;
       turn.state = 'out';
+      turn.mark = this.#quarantine?.begin(turn);
       this.#open.set(instanceId, turn);
       worker.turnSent();
-      return this.#workItem(turn, events);
+      return toWorkItem(turn, past, events);
     }
     return undefined;
   }
@@ -108,6 +156,8 @@ export class TurnQueue {
 
   /** The turn is committed (or found overtaken): the instance may have another. */
   close(turn: Turn): void {
+    this.#unmark(turn);
+    this.#endIsolation(turn.instanceId);
     if (turn.attempts <= 1) {
       this.#release(turn);
       return;
@@ -121,8 +171,39 @@ export class TurnQueue {
       if (turn.worker !== worker) continue;
       turn.worker = undefined;
       turn.state = 'unsent';
+      this.#unmark(turn);
       this.#ready.add(turn.instanceId);
     }
+  }
+
+  /** Ready instances; while turns run alone, only the one whose turn it is. */
+  *#candidates(): Iterable<string> {
+    while (this.#alone[0] !== undefined) {
+      const [suspect] = this.#alone;
+      const open = this.#open.get(suspect);
+      if (open !== undefined && open.state !== 'unsent') return;
+      if (this.#ready.has(suspect)) yield suspect;
+      // It wants no turn (any more): it ended, was purged, or was stalled.
+      if (this.#alone[0] === suspect) this.#alone.shift();
+    }
+    yield* this.#ready;
+  }
+
+  #endIsolation(instanceId: string): void {
+    if (this.#alone[0] !== instanceId) return;
+    this.#alone.shift();
+    this.#wake();
+  }
+
+  #unmark(turn: Turn): void {
+    this.#quarantine?.end(turn.mark);
+    turn.mark = undefined;
+  }
+
+  #tooLarge(turn: Turn, sizeBytes: number): void {
+    turn.state = 'committing';
+    this.#open.set(turn.instanceId, turn);
+    this.#limit.onTooLarge(turn, sizeBytes);
   }
 
   #release(turn: Turn): void {
@@ -137,6 +218,7 @@ export class TurnQueue {
     const instance = this.#store.instances.byId(instanceId);
     if (instance === undefined || instance.held === 1 || isTerminal(instance.status)) return undefined;
     const { run, executionId, historyLength } = instance;
+    if (instance.status === WorkflowStatus.STALLED && !this.#retry.delete(run)) return undefined;
     const rows = this.#store.inbox.first(run, MAX_BATCH);
     const last = rows.at(-1);
     if (last === undefined) return undefined;
@@ -144,11 +226,13 @@ export class TurnQueue {
       run,
       instanceId,
       executionId,
+      historyLength,
       lastInboxId: last.id,
       started: workflowStarted(now),
       // The history grows with every turn, so its length tells the turns of a generation apart.
       token: `${executionId}#${historyLength}`,
       worker: undefined,
+      mark: undefined,
       attempts: 0,
       state: 'unsent',
       more: rows.length === MAX_BATCH,
@@ -158,19 +242,26 @@ export class TurnQueue {
 
   #again(turn: Turn): { turn: Turn; events: Uint8Array[] } | undefined {
     const rows = this.#store.inbox.upTo(turn.run, turn.lastInboxId);
+    // What arrived while it was lost was not noted on it.
+    turn.more = true;
     return rows.length === 0 ? undefined : { turn, events: rows.map((row) => row.event) };
   }
+}
 
-  #workItem(turn: Turn, events: Uint8Array[]): Uint8Array {
-    const { instanceId, executionId, run, started, token } = turn;
-    const pastEvents = this.#store.history.events(run);
-    const newEvents = [started, ...events];
-    return toBinary(
-      WorkItemSchema,
-      create(WorkItemSchema, {
-        request: { case: 'workflowRequest', value: { instanceId, executionId, pastEvents, newEvents } },
-        completionToken: token,
-      }),
-    );
-  }
+function toWorkItem(turn: Turn, pastEvents: Uint8Array[], events: Uint8Array[]): Uint8Array {
+  const { instanceId, executionId, started, token } = turn;
+  const newEvents = [started, ...events];
+  return toBinary(
+    WorkItemSchema,
+    create(WorkItemSchema, {
+      request: { case: 'workflowRequest', value: { instanceId, executionId, pastEvents, newEvents } },
+      completionToken: token,
+    }),
+  );
+}
+
+function bytesOf(events: Uint8Array[]): number {
+  let bytes = 0;
+  for (const event of events) bytes += event.length;
+  return bytes;
 }

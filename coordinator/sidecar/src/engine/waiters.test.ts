@@ -32,4 +32,10 @@ describe('Waiters', () => {
     await Promise.all(kept);
     expect(waiters.size).toBe(0);
   });
+
+  it('does not begin to wait for those who gave up before', async () => {
+    const waiters = new Waiters();
+    await waiters.wait('a', isOver, AbortSignal.abort());
+    expect(waiters.size).toBe(0);
+  });
 });

@@ -18,6 +18,11 @@ export class Waiters {
         reject(this.#closed);
         return;
       }
+      // Nobody is told of an abort that has been.
+      if (signal.aborted) {
+        resolve();
+        return;
+      }
       const waiter: Waiter = { isOver, resolve, reject };
       const waiters = this.#byId.get(id) ?? new Set();
       this.#byId.set(id, waiters.add(waiter));

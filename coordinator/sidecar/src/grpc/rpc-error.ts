@@ -24,13 +24,16 @@ export function toRpcError(error: unknown, prefix = ''): RpcError {
   const message = prefix + error.message;
   switch (error.code) {
     case 'ALREADY_EXISTS':
-      return new RpcError(status.ALREADY_EXISTS, `${prefix}rpc error: code = AlreadyExists desc = ${error.message}`, {
-        cause: error,
-      });
-    case 'CHILDREN_ACTIVE':
-      return new RpcError(status.FAILED_PRECONDITION, message, { cause: error });
+      return new RpcError(status.ALREADY_EXISTS, wrapped(prefix, 'AlreadyExists', error), { cause: error });
+    case 'INVALID_ARGUMENT':
+      return new RpcError(status.INVALID_ARGUMENT, wrapped(prefix, 'InvalidArgument', error), { cause: error });
+    case 'NOT_IN_HISTORY':
+      return new RpcError(status.NOT_FOUND, wrapped(prefix, 'NotFound', error), { cause: error });
+    case 'INVALID_ID':
+      return new RpcError(status.UNKNOWN, wrapped(prefix, 'Unknown', error), { cause: error });
     case 'NOT_FOUND':
     case 'NOT_COMPLETED':
+    case 'STALLED':
       return new RpcError(status.UNKNOWN, message, { cause: error });
     case 'SHUTTING_DOWN':
       return new RpcError(status.UNAVAILABLE, error.message, { cause: error });
@@ -38,4 +41,9 @@ export function toRpcError(error: unknown, prefix = ''): RpcError {
       error.code satisfies never;
       return new RpcError(status.INTERNAL, message, { cause: error });
   }
+}
+
+/** Where daprd puts words before an error that has a status, that status becomes part of the text. */
+function wrapped(prefix: string, statusName: string, error: WorkflowError): string {
+  return prefix === '' ? error.message : `${prefix}rpc error: code = ${statusName} desc = ${error.message}`;
 }

@@ -21,6 +21,7 @@ import {
   type WorkflowResponse,
 } from '../gen/durable_task_pb.ts';
 import type { WorkerLimits } from '../engine/worker.ts';
+import { historyHandlers } from './history-handlers.ts';
 import { RpcError, toRpcError } from './rpc-error.ts';
 import type { CallContext, ServiceHandlers } from './service-adapter.ts';
 import { toWorkflowState } from './workflow-state.ts';
@@ -97,9 +98,8 @@ export function createTaskHubService(engine: Engine, maxUnackedPerStream: number
     },
 
     purgeInstances: async (request) => {
-      const id = toPurgeId(request);
       const deletedInstanceCount = await inWordsOf('failed to purge workflow state: ', () =>
-        operations.purge(id, { recursive: request.recursive, force: request.force ?? false }),
+        purge(operations, request),
       );
       return create(PurgeInstancesResponseSchema, { deletedInstanceCount, isComplete: true });
     },
@@ -116,6 +116,8 @@ export function createTaskHubService(engine: Engine, maxUnackedPerStream: number
 
     completeWorkflowTask: completeTurn,
     completeOrchestratorTask: completeTurn,
+
+    ...historyHandlers(operations),
   };
 }
 
@@ -126,9 +128,16 @@ function toLimits(request: GetWorkItemsRequest, maxUnacked: number): WorkerLimit
   return { maxUnacked, maxUnackedActivities: Math.max(1, maxUnacked - Math.ceil(maxUnacked / 10)) };
 }
 
-function toPurgeId({ request }: PurgeInstancesRequest): string {
-  if (request.case === 'instanceId') return request.value;
-  throw new RpcError(status.UNIMPLEMENTED, 'purging by filter is not supported');
+async function purge(
+  operations: ClientOperations,
+  { request, recursive, force }: PurgeInstancesRequest,
+): Promise<number> {
+  const options = { recursive, force: force ?? false };
+  if (request.case !== 'purgeInstanceFilter') return operations.purge(request.value ?? '', options);
+  const { createdTimeFrom, createdTimeTo, runtimeStatus } = request.value;
+  const from = createdTimeFrom === undefined ? 0 : toMs(createdTimeFrom);
+  const to = createdTimeTo === undefined ? Number.MAX_SAFE_INTEGER : toMs(createdTimeTo);
+  return operations.purgeMatching({ from, to, statuses: new Set(runtimeStatus) }, options);
 }
 
 async function inWordsOf<T>(prefix: string, operation: () => Promise<T>): Promise<T> {

@@ -19,7 +19,8 @@ export function toWorkflowState(instance: Instance, payloads: Payloads | undefin
     ...(payloads !== undefined && {
       input: payloads.input ?? undefined,
       output: payloads.output ?? undefined,
-      customStatus: instance.customStatus,
+      // As daprd: one that is empty is none.
+      customStatus: instance.customStatus || undefined,
       failureDetails: payloads.failure ?? undefined,
     }),
   });

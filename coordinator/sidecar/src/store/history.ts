@@ -13,6 +13,13 @@ export class History {
     return rows.map((row) => row.event);
   }
 
+  last(run: number): Uint8Array | undefined {
+    return this.#database.get<{ event: Uint8Array }>(
+      'SELECT event FROM history WHERE run = ? ORDER BY seq DESC LIMIT 1',
+      run,
+    )?.event;
+  }
+
   append(run: number, seq: number, event: Uint8Array): void {
     this.#database.run('INSERT INTO history (run, seq, event) VALUES (?, ?, ?)', run, seq, event);
   }

@@ -55,6 +55,16 @@ export class Inbox {
     )?.kind;
   }
 
+  /** The first of the given two kinds that waits. */
+  firstKind(run: number, kind: number, otherKind: number): number | undefined {
+    return this.#database.get<{ kind: number }>(
+      'SELECT kind FROM inbox WHERE run = ? AND kind IN (?, ?) ORDER BY id LIMIT 1',
+      run,
+      kind,
+      otherKind,
+    )?.kind;
+  }
+
   clear(run: number): void {
     this.#database.run('DELETE FROM inbox WHERE run = ?', run);
   }

@@ -8,6 +8,8 @@ export interface Instance {
   readonly executionId: string;
   readonly name: string;
   readonly version: string | null;
+  /** JSON array of the patches that the worker's code has applied so far, if it uses any. */
+  readonly patches: string | null;
   readonly status: WorkflowStatus;
   /** 1 while a scheduled start is still to come. */
   readonly held: 0 | 1;
@@ -41,18 +43,24 @@ export interface NewInstance {
   readonly parent: Parent | undefined;
 }
 
+export interface CreationFilter {
+  /** Milliseconds, both inclusive. */
+  readonly from: number;
+  readonly to: number;
+  /** Empty: any. */
+  readonly statuses: ReadonlySet<WorkflowStatus>;
+}
+
 export interface Payloads {
   readonly input: string | null;
   readonly output: string | null;
   readonly failure: Uint8Array | null;
 }
 
-const COLUMNS = `run, id, execution_id AS executionId, name, version, status, held, suspend_requested AS suspendRequested,
+const COLUMNS = `run, id, execution_id AS executionId, name, version, patches, status, held, suspend_requested AS suspendRequested,
   custom_status AS customStatus, history_length AS historyLength, parent_run AS parentRun, parent_id AS parentId,
   parent_execution_id AS parentExecutionId, parent_task_id AS parentTaskId, created_at AS createdAt,
   updated_at AS updatedAt, scheduled_at AS scheduledAt, completed_at AS completedAt`;
-
-const TERMINAL = `(${WorkflowStatus.COMPLETED}, ${WorkflowStatus.FAILED}, ${WorkflowStatus.CANCELED}, ${WorkflowStatus.TERMINATED})`;
 
 export function isTerminal(status: WorkflowStatus): boolean {
   return (
@@ -84,19 +92,57 @@ export class InstanceStore {
     return payloads ?? { input: null, output: null, failure: null };
   }
 
-  children(run: number): Instance[] {
-    return this.#database.all<Instance>(`SELECT ${COLUMNS} FROM instances WHERE parent_run = ?`, run);
+  /** Of the parent's present generation: those of an earlier one are nobody's any more. */
+  children(parent: Instance): Instance[] {
+    return this.#database.all<Instance>(
+      `SELECT ${COLUMNS} FROM instances WHERE parent_run = ? AND parent_execution_id = ? ORDER BY parent_task_id`,
+      parent.run,
+      parent.executionId,
+    );
   }
 
-  hasLiveDescendant(run: number): boolean {
-    const live = this.#database.get(
-      `WITH RECURSIVE tree (run, status) AS (
-         SELECT run, status FROM instances WHERE parent_run = ?
-         UNION ALL SELECT i.run, i.status FROM instances i JOIN tree t ON i.parent_run = t.run)
-       SELECT 1 FROM tree WHERE status NOT IN ${TERMINAL} LIMIT 1`,
-      run,
+  /** Instances that wait for another worker or other limits. */
+  stalled(): Pick<Instance, 'run' | 'id'>[] {
+    return this.#database.all<Pick<Instance, 'run' | 'id'>>(
+      `SELECT run, id FROM instances WHERE status = ${WorkflowStatus.STALLED} ORDER BY run`,
     );
-    return live !== undefined;
+  }
+
+  /** Ids in the order of creation, from after the given run. */
+  list(afterRun: number, limit: number): Pick<Instance, 'run' | 'id'>[] {
+    return this.#database.all<Pick<Instance, 'run' | 'id'>>(
+      'SELECT run, id FROM instances WHERE run > ? ORDER BY run LIMIT ?',
+      afterRun,
+      limit,
+    );
+  }
+
+  /** In the order of creation; `after` is the last one of the page before. */
+  created(filter: CreationFilter, after: Pick<Instance, 'createdAt' | 'run'> | undefined, limit: number): Instance[] {
+    const statuses = [...filter.statuses];
+    const inStatus = statuses.length === 0 ? '' : `AND status IN (${statuses.map(() => '?').join(', ')})`;
+    return this.#database.all<Instance>(
+      `SELECT ${COLUMNS} FROM instances WHERE created_at BETWEEN ? AND ? AND (created_at, run) > (?, ?) ${inStatus}
+       ORDER BY created_at, run LIMIT ?`,
+      filter.from,
+      filter.to,
+      after?.createdAt ?? filter.from,
+      after?.run ?? 0,
+      ...statuses,
+      limit,
+    );
+  }
+
+  /** Instances that ended with this status, and before this time: the oldest first. */
+  endedBefore(status: WorkflowStatus, time: number, limit: number): number[] {
+    const rows = this.#database.all<{ run: number }>(
+      `SELECT run FROM instances WHERE completed_at IS NOT NULL AND status = ? AND completed_at < ?
+       ORDER BY completed_at LIMIT ?`,
+      status,
+      time,
+      limit,
+    );
+    return rows.map(({ run }) => run);
   }
 
   /** Ids of all instances that have something in their inbox. */
@@ -150,8 +196,16 @@ export class InstanceStore {
     customStatus: string,
     now: number,
   ): void {
-    this.advance(run, end.status, historyLength, customStatus, now);
-    this.#database.run('UPDATE instances SET completed_at = ?, held = 0 WHERE run = ?', now, run);
+    this.#database.run(
+      `UPDATE instances SET status = ?, history_length = ?, custom_status = ?, updated_at = ?, completed_at = ?, held = 0
+       WHERE run = ?`,
+      end.status,
+      historyLength,
+      customStatus,
+      now,
+      now,
+      run,
+    );
     this.#database.run(
       'UPDATE payloads SET output = ?, failure = ? WHERE run = ?',
       end.output ?? null,
@@ -163,7 +217,7 @@ export class InstanceStore {
   /** The next generation of the same run. */
   restart(run: number, executionId: string, input: string | undefined, customStatus: string, now: number): void {
     this.#database.run(
-      'UPDATE instances SET execution_id = ?, status = ?, history_length = 0, custom_status = ?, updated_at = ? WHERE run = ?',
+      'UPDATE instances SET execution_id = ?, status = ?, patches = NULL, history_length = 0, custom_status = ?, updated_at = ? WHERE run = ?',
       executionId,
       WorkflowStatus.RUNNING,
       customStatus,
@@ -171,6 +225,21 @@ export class InstanceStore {
       run,
     );
     this.#database.run('UPDATE payloads SET input = ? WHERE run = ?', input ?? null, run);
+  }
+
+  /** `failure` says why; a later end overwrites it. */
+  stall(run: number, failure: Uint8Array, now: number): void {
+    this.#setStatus(run, WorkflowStatus.STALLED, now);
+    this.#database.run('UPDATE payloads SET failure = ? WHERE run = ?', failure, run);
+  }
+
+  unstall(run: number, status: WorkflowStatus, now: number): void {
+    this.#setStatus(run, status, now);
+    this.#database.run('UPDATE payloads SET failure = NULL WHERE run = ?', run);
+  }
+
+  setVersion(run: number, version: string | null, patches: string | null): void {
+    this.#database.run('UPDATE instances SET version = ?, patches = ? WHERE run = ?', version, patches, run);
   }
 
   release(run: number): void {
@@ -185,5 +254,9 @@ export class InstanceStore {
     for (const table of ['history', 'inbox', 'tasks', 'timers', 'payloads', 'instances']) {
       this.#database.run(`DELETE FROM ${table} WHERE run = ?`, run);
     }
+  }
+
+  #setStatus(run: number, status: WorkflowStatus, now: number): void {
+    this.#database.run('UPDATE instances SET status = ?, updated_at = ? WHERE run = ?', status, now, run);
   }
 }

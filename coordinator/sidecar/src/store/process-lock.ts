@@ -22,6 +22,7 @@ export class ProcessLock {
       this.#handle.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT');
     } catch (cause) {
       this.#handle.close();
+      if (!isBusy(cause)) throw cause;
       throw new SidecarError('DATABASE_LOCKED', `${databasePath} is in use by ${describeHolder(this.#holderFile)}`, {
         cause,
       });
@@ -34,6 +35,12 @@ export class ProcessLock {
     rmSync(this.#holderFile, { force: true });
     this.#handle.close();
   }
+}
+
+const SQLITE_BUSY = 5;
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
 }
 
 function describeHolder(holderFile: string): string {

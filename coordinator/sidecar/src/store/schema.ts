@@ -7,7 +7,7 @@ import type { SqliteDatabase } from './sqlite-database.ts';
  *
  * What is to be done is always a row: an inbox row wants a turn, a task row wants an activity, a timer row wants to fire.
  */
-const SCHEMA = `
+const TABLES = `
 CREATE TABLE instances (
   run INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE,
@@ -73,18 +73,28 @@ CREATE TABLE timers (
 CREATE INDEX timers_by_time ON timers (fire_at);
 `;
 
-const SCHEMA_VERSION = 1;
+/** Versions of the code of a workflow, and indexes for what is asked across all instances. */
+const VERSIONS_AND_INDEXES = `
+ALTER TABLE instances ADD COLUMN patches TEXT;  -- JSON array of names
+CREATE INDEX instances_by_creation ON instances (created_at);
+CREATE INDEX instances_by_end ON instances (status, completed_at) WHERE completed_at IS NOT NULL;
+CREATE INDEX instances_stalled ON instances (run) WHERE status = 8;
+`;
 
-/** Creates the tables in an empty file, or checks that the file is ours. */
+/** What leads from each version of the schema to the next. Released steps are never changed. */
+const steps = [TABLES, VERSIONS_AND_INDEXES];
+
+/** Creates the tables in an empty file, brings those of an older version up to date, or refuses a file that is not ours. */
 export function prepareSchema(database: SqliteDatabase): void {
   const version = database.get<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
-  if (version === SCHEMA_VERSION) return;
   const tables = database.get<{ count: number }>('SELECT count(*) AS count FROM sqlite_schema')?.count ?? 0;
-  if (version !== 0 || tables > 0) {
+  if (version > steps.length || (version === 0 && tables > 0)) {
     throw new SidecarError(
       'DATABASE_VERSION',
-      `the database has version ${version}; this sidecar reads version ${SCHEMA_VERSION}`,
+      `the database has version ${version}; this sidecar reads version ${steps.length} and older ones of its own`,
     );
   }
-  database.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+  if (version === steps.length) return;
+  // A step that fails half-way leaves nothing: closing the handle rolls the transaction back.
+  database.exec(`BEGIN; ${steps.slice(version).join('')} PRAGMA user_version = ${steps.length}; COMMIT`);
 }

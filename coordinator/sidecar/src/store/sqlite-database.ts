@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { SidecarError } from '../sidecar-error.ts';
 
@@ -19,6 +20,22 @@ interface PendingUnit {
 
 const unsettled = (): void => {};
 
+/** SQLite's primary codes for a file that cannot be read or written as it should: nobody's request is to blame. */
+const FILE_FAULTS: ReadonlySet<number> = new Set([
+  8, // SQLITE_READONLY
+  10, // SQLITE_IOERR
+  11, // SQLITE_CORRUPT
+  13, // SQLITE_FULL
+  14, // SQLITE_CANTOPEN
+  26, // SQLITE_NOTADB
+]);
+
+function isFileFault(error: unknown): boolean {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return false;
+  // The low byte is the primary code of an extended one.
+  return FILE_FAULTS.has(error.errcode & 0xff);
+}
+
 /**
  * The engine's only way to disk. Writes are units of work; all units that were asked for within one turn of the event
  * loop share one BEGIN…COMMIT and so one wait for the disk, each inside a savepoint of its own so that one can fail alone.
@@ -32,8 +49,10 @@ export class SqliteDatabase {
   readonly #onFailed: (error: SidecarError) => void;
   #pending: PendingUnit[] = [];
   #failure: SidecarError | undefined;
+  #isCommitting = false;
 
   constructor(path: string, durability: Durability, onFailed: (error: SidecarError) => void) {
+    refuseLostFile(path);
     this.#handle = new DatabaseSync(path);
     this.#onFailed = onFailed;
     this.#handle.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`);
@@ -68,6 +87,7 @@ export class SqliteDatabase {
     const units = this.#pending;
     if (units.length === 0 || this.#failure !== undefined) return;
     this.#pending = [];
+    this.#isCommitting = true;
     try {
       this.run('BEGIN IMMEDIATE');
       for (const unit of units) this.#runInSavepoint(unit);
@@ -75,6 +95,8 @@ export class SqliteDatabase {
     } catch (cause) {
       this.#fail(cause, [...units, ...this.#pending]);
       return;
+    } finally {
+      this.#isCommitting = false;
     }
     // Refusals wait for the COMMIT too: their reason may be something another unit of the group has just written.
     for (const unit of units) unit.settle();
@@ -89,13 +111,13 @@ export class SqliteDatabase {
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- names the row at the call, where the select list is
   get<R>(sql: string, ...values: SQLInputValue[]): R | undefined {
     // SQLite types are dynamic; the STRICT tables and the select list make R true.
-    return this.#statement(sql).get(...values) as R | undefined;
+    return this.#attempt(() => this.#statement(sql).get(...values)) as R | undefined;
   }
 
   /** @typeParam R the columns that `sql` selects; the caller vouches for them. */
   all<R>(sql: string, ...values: SQLInputValue[]): R[] {
     // As in get().
-    return this.#statement(sql).all(...values) as R[];
+    return this.#attempt(() => this.#statement(sql).all(...values)) as R[];
   }
 
   /** Several statements without values, outside of any unit: schema set-up only. */
@@ -120,11 +142,23 @@ export class SqliteDatabase {
     return statement;
   }
 
+  /** A read that meets a damaged file fails everything, as a commit does; within a commit, the commit does that. */
+  #attempt<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (this.#isCommitting || !isFileFault(error)) throw error;
+      this.#fail(error, this.#pending);
+      throw this.#failure ?? error;
+    }
+  }
+
   #runInSavepoint(unit: PendingUnit): void {
     this.run('SAVEPOINT unit');
     try {
       unit.run();
     } catch (error) {
+      if (isFileFault(error)) throw error;
       // Throws if SQLite already rolled the whole transaction back (disk full, I/O error): then all units fail.
       this.run('ROLLBACK TO unit');
       unit.refuse(error);
@@ -134,9 +168,13 @@ export class SqliteDatabase {
 
   #fail(cause: unknown, units: PendingUnit[]): void {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    this.#failure = new SidecarError('DATABASE_FAILED', `a commit failed (${reason}); restart to recover from disk`, {
-      cause,
-    });
+    this.#failure = new SidecarError(
+      'DATABASE_FAILED',
+      `the database failed (${reason}); restart to recover from disk`,
+      {
+        cause,
+      },
+    );
     this.#pending = [];
     try {
       this.#handle.exec('ROLLBACK');
@@ -146,4 +184,18 @@ export class SqliteDatabase {
     for (const unit of units) unit.fail(this.#failure);
     this.#onFailed(this.#failure);
   }
+}
+
+/**
+ * An empty file is a new database to SQLite, which then deletes the log of the old one. A log beside an empty file is what
+ * is left when somebody truncated the file, and may still be of use.
+ */
+function refuseLostFile(path: string): void {
+  if (sizeOf(path) === 0 && sizeOf(`${path}-wal`) > 0) {
+    throw new SidecarError('DATABASE_UNAVAILABLE', `${path} is empty or missing, but the log beside it (-wal) is not`);
+  }
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

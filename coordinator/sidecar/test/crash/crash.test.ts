@@ -1,94 +1,117 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { text } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { expect, describe, it } from 'vitest';
+import { killPoints, type KillPoint } from '../../src/kill-point.ts';
+import { config } from '../config.ts';
 import { temporaryFolder } from '../world.ts';
+import { playApart, playTogether, type Executioner, type Played } from './play.ts';
+import { randomSequence } from './random.ts';
 
-const KILLS = 20;
-const seed = Date.now() % 1_000_000;
+/** How many worlds may end before a point is reached, until the workload is taken to lack it. */
+const WORLDS_PER_POINT = 3;
+const MINUTES_PER_KILL = 0.2;
 
-/** Mulberry32: small, and the same everywhere for the same seed. */
-function randomSequence(start: number): () => number {
-  let state = start;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+const never: Executioner = { next: () => undefined, killed: () => {} };
+
+interface Tally {
+  kills: number;
+  effects: number;
+  repeated: number;
+}
+
+async function expectSame(play: typeof playTogether, executioner: Executioner, undisturbed: Played): Promise<Tally> {
+  using folder = temporaryFolder();
+  const played = await play(folder.path, executioner);
+  expect(played.outcome).toEqual(undisturbed.outcome);
+  expect(played.unfinished).toBe(0);
+  const distinct = new Set(played.effects);
+  expect([...distinct].toSorted()).toEqual(undisturbed.effects.toSorted());
+  const repeated = played.effects.length - distinct.size;
+  // What died with the engine is at most the SDK's ten at a time. A worker that lives on may have begun more.
+  expect(repeated).toBeLessThanOrEqual(play === playTogether ? played.kills * 10 : Infinity);
+  return { kills: played.kills, effects: played.effects.length, repeated };
+}
+
+describe('kill -9', async () => {
+  const { seed, kills } = config;
+  const random = randomSequence(seed);
+  const total: Tally = { kills: 0, effects: 0, repeated: 0 };
+  const add = (tally: Tally): void => {
+    total.kills += tally.kills;
+    total.effects += tally.effects;
+    total.repeated += tally.repeated;
   };
-}
+  let undisturbed: Played;
 
-interface Kill {
-  /** Counted from the start of the process, or from when its workflows run. */
-  readonly from: 'start' | 'running';
-  readonly afterMs: number;
-}
-
-/** Runs the program until it ends or is killed; its outputs, or undefined if it was killed. */
-async function runProgram(folder: string, kill?: Kill): Promise<unknown> {
-  const program = spawn(process.execPath, [join(import.meta.dirname, 'program.ts'), folder], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+  it('is compared with a run that is not killed', { timeout: 120_000 }, async () => {
+    using folder = temporaryFolder();
+    undisturbed = await playTogether(folder.path, never);
+    expect(Object.keys(Object(undisturbed.outcome))).toHaveLength(18);
+    expect(JSON.stringify(undisturbed.outcome)).not.toContain('false');
+    expect(new Set(undisturbed.effects).size).toBe(undisturbed.effects.length);
+    expect(undisturbed.unfinished).toBe(0);
+    await expectSame(playApart, never, undisturbed);
   });
-  const exit = once(program, 'exit');
-  const running = once(program.stdout, 'data');
-  const written = text(program.stdout);
-  if (kill !== undefined) {
-    if (kill.from === 'running') await running;
-    await Promise.race([exit, sleep(kill.afterMs)]);
-    program.kill('SIGKILL');
-  }
-  const [code] = await exit;
-  const lines = (await written).trim().split('\n');
-  if (code === null) return undefined;
-  expect(code).toBe(0);
-  return JSON.parse(lines.at(-1) ?? '');
-}
 
-function effects(folder: string): { all: string[]; distinct: string[] } {
-  const all = readFileSync(join(folder, 'effects.log'), 'utf8').trim().split('\n');
-  return { all, distinct: [...new Set(all)].toSorted() };
-}
-
-function unfinishedRows(folder: string): unknown {
-  using database = new DatabaseSync(join(folder, 'engine.db'));
-  return database
-    .prepare('SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM tasks) + (SELECT count(*) FROM timers) AS n')
-    .get()?.['n'];
-}
-
-describe('kill -9', () => {
-  it(`changes no outcome, at ${KILLS} random moments (seed ${seed})`, { timeout: 120_000 }, async () => {
-    const random = randomSequence(seed);
-    using undisturbed = temporaryFolder();
-    const expected = await runProgram(undisturbed.path);
-    const expectedEffects = effects(undisturbed.path);
-    expect(Object.keys(Object(expected))).toHaveLength(20);
-    expect(expectedEffects.all).toHaveLength(expectedEffects.distinct.length);
-
-    let kills = 0;
-    while (kills < KILLS) {
-      using folder = temporaryFolder();
-      let killsHere = 0;
-      let outputs: unknown;
-      while (outputs === undefined) {
-        const kill: Kill =
-          random() < 0.2 ? { from: 'start', afterMs: random() * 500 } : { from: 'running', afterMs: random() * 400 };
-        outputs = await runProgram(folder.path, kills < KILLS ? kill : undefined);
-        if (outputs === undefined) {
-          kills += 1;
-          killsHere += 1;
+  it(
+    `changes nothing at any of ${killPoints.length} named points (seed ${seed})`,
+    { timeout: killPoints.length * MINUTES_PER_KILL * 60_000 },
+    async () => {
+      const missed = new Map<KillPoint, number>(killPoints.map((point) => [point, 0]));
+      while (missed.size > 0) {
+        const asked = new Set<KillPoint>();
+        const executioner: Executioner = {
+          next: () => {
+            const open = [...missed].filter(([point]) => !asked.has(point));
+            // What an earlier world was too far on for comes first in this one.
+            const worst = Math.max(...open.map(([, times]) => times));
+            const worstOpen = open.filter(([, times]) => times === worst);
+            const point = worstOpen[Math.floor(random() * worstOpen.length)]?.[0];
+            if (point === undefined) return undefined;
+            asked.add(point);
+            return { point, n: worst > 0 ? 1 : 1 + Math.floor(random() * 2) };
+          },
+          killed: (kill) => {
+            if ('point' in kill) missed.delete(kill.point);
+          },
+        };
+        add(await expectSame(random() < 0.5 ? playTogether : playApart, executioner, undisturbed));
+        for (const point of asked) {
+          const times = missed.get(point);
+          if (times === undefined) continue;
+          expect(times, `worlds without reaching ${point}`).toBeLessThan(WORLDS_PER_POINT);
+          missed.set(point, times + 1);
         }
       }
-      expect(outputs).toEqual(expected);
-      expect(unfinishedRows(folder.path)).toBe(0);
-      const { all, distinct } = effects(folder.path);
-      expect(distinct).toEqual(expectedEffects.distinct);
-      // Repeated is only what was under way when a process died: at most the SDK's ten at a time.
-      expect(all.length - distinct.length).toBeLessThanOrEqual(killsHere * 10);
-    }
+      expect(total.kills).toBeGreaterThanOrEqual(killPoints.length);
+    },
+  );
+
+  it(
+    `changes nothing at ${kills} random moments (seed ${seed})`,
+    { timeout: kills * MINUTES_PER_KILL * 60_000 },
+    async () => {
+      const until = total.kills + kills;
+      let killed = total.kills;
+      const executioner: Executioner = {
+        next: () => {
+          if (killed >= until) return undefined;
+          return random() < 0.2
+            ? { from: 'start', afterMs: random() * 500 }
+            : { from: 'running', afterMs: random() * 300 };
+        },
+        killed: () => {
+          killed += 1;
+        },
+      };
+      while (total.kills < until)
+        add(await expectSame(random() < 0.5 ? playTogether : playApart, executioner, undisturbed));
+      expect(total.kills).toBe(killed);
+    },
+  );
+
+  it('has told its figures', async ({ annotate }) => {
+    expect(total.effects - total.repeated).toBeGreaterThan(0);
+    await annotate(
+      `seed ${seed}: ${total.kills} kills, ${total.effects} effects, ${total.repeated} repeated, none lost`,
+    );
   });
 });

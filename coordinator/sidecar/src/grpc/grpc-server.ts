@@ -1,0 +1,84 @@
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import type { TokenCheck } from '../api-token.ts';
+import { TaskHubSidecarService } from '../gen/durable_task_pb.ts';
+import type { Logger } from '../logger.ts';
+import { toAddress } from '../loopback.ts';
+import { SidecarError } from '../sidecar-error.ts';
+import { RpcError } from './rpc-error.ts';
+import { adaptService, type CallPolicy, type ServiceHandlers } from './service-adapter.ts';
+
+/** What the gRPC side is made of. */
+export interface GrpcServerOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly handlers: ServiceHandlers<(typeof TaskHubSidecarService)['method']>;
+  readonly isTokenValid: TokenCheck;
+  readonly logger: Logger;
+}
+
+/** A listening gRPC side. */
+export interface GrpcSide {
+  readonly port: number;
+  /** Lets calls in flight finish, for at most `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** What the SDK's own client is set to. Above the engine's limit, so that an oversize result arrives and can be failed. */
+const TRANSPORT_MAX_BYTES = 128 * 1024 * 1024;
+
+/**
+ * Serves the service that SDKs speak.
+ *
+ * @throws SidecarError `ADDRESS_UNAVAILABLE`
+ */
+export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcSide> {
+  const { host, handlers, isTokenValid, logger } = options;
+  const server = new Server({
+    'grpc.max_receive_message_length': TRANSPORT_MAX_BYTES,
+    'grpc.max_send_message_length': TRANSPORT_MAX_BYTES,
+    // Introspection that nobody reads, at a price per call.
+    'grpc.enable_channelz': 0,
+  });
+  const { definition, implementation } = adaptService(TaskHubSidecarService, handlers, {
+    guard: tokenGuard(isTokenValid),
+    onInternalError: (error) => logger.error({ err: error }, 'call failed'),
+  });
+  server.addService(definition, implementation);
+  const port = await listen(server, toAddress(host, options.port));
+  return { port, close: (graceMs) => close(server, graceMs) };
+}
+
+/** daprd's answer to a missing or wrong token. */
+function tokenGuard(isTokenValid: TokenCheck): CallPolicy['guard'] {
+  return (metadata) => {
+    if (isTokenValid(metadata.get('dapr-api-token')[0]?.toString())) return;
+    throw new RpcError(status.UNAUTHENTICATED, 'Unauthorized');
+  };
+}
+
+function listen(server: Server, address: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (cause, boundPort) => {
+      if (cause === null) resolve(boundPort);
+      else
+        reject(new SidecarError('ADDRESS_UNAVAILABLE', `cannot listen on ${address}: ${reasonOf(cause)}`, { cause }));
+    });
+  });
+}
+
+/** grpc-js wraps what the system said once more than is of use. */
+function reasonOf(cause: Error): string {
+  return /^No address added .* errors: \[(?<reason>.*)\]$/u.exec(cause.message)?.groups?.['reason'] ?? cause.message;
+}
+
+async function close(server: Server, graceMs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.tryShutdown(() => resolve());
+  const force = setTimeout(() => {
+    server.forceShutdown();
+    resolve();
+  }, graceMs);
+  await promise;
+  clearTimeout(force);
+}
