@@ -2,4 +2,4 @@ export { type DaprBinaries, daprVersion, findDapr, howToGetDapr } from './binari
 export { daprProcesses, type DaprOptions, type DaprPorts, type DaprProcess, type StateStore } from './processes.ts';
 export { freeDaprPorts } from './ports.ts';
 export { type RunningDapr, type RunningProcess, startDapr } from './start.ts';
-export { spawnWatched } from './spawn-watched.ts';
+export { spawnWatched, watchedCommand } from './spawn-watched.ts';

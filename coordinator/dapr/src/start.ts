@@ -8,6 +8,8 @@ import { spawnWatched, type WatchedProcess } from './spawn-watched.ts';
 export interface RunningProcess {
   readonly name: DaprProcess['name'];
   readonly logPath: string;
+  /** How it ended, if it did so by itself since it was started. */
+  readonly crash: string | undefined;
   /** `kill -9`; resolves when it is gone. */
   kill(): Promise<void>;
   /** An orderly end, which becomes a kill after 10 s. */
@@ -73,24 +75,35 @@ function manage(
   environment: Readonly<Record<string, string | undefined>>,
 ): RunningProcess {
   let running: WatchedProcess | undefined;
+  let crash: string | undefined;
   const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
     const ending = running;
     if (!ending) return;
+    running = undefined;
     ending.signal(signal);
     const timer = setTimeout(() => ending.signal('SIGKILL'), stopWithinMs);
     await ending.exited;
     clearTimeout(timer);
-    if (running === ending) running = undefined;
   };
   return {
     name,
     logPath,
+    get crash() {
+      return crash;
+    },
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
     start: async () => {
       if (running) throw new Error(`${name} runs already`);
-      running = spawnWatched(command, args, { env: { ...environment, ...env }, logPath });
-      await untilHealthy(healthUrl, running, () => `${name} did not start; its log ends with:\n${tail(logPath)}`);
+      crash = undefined;
+      const started = spawnWatched(command, args, { env: { ...environment, ...env }, logPath });
+      running = started;
+      void started.exited.then((how) => {
+        if (running !== started) return;
+        running = undefined;
+        crash = how;
+      });
+      await untilHealthy(healthUrl, started, () => `${name} did not start; its log ends with:\n${tail(logPath)}`);
     },
   };
 }
