@@ -21,7 +21,14 @@ describe("the coordinator's card", () => {
   });
 
   it('needs every workflow to show an input', () => {
-    const silent = { name: 'silent', title: 'Silent', description: 'x', input: z.string(), output: z.string() };
+    const silent = {
+      name: 'silent',
+      version: 1,
+      title: 'Silent',
+      description: 'x',
+      input: z.string(),
+      output: z.string(),
+    };
     expect(() => coordinatorCard([silent])).toThrow(/examples/);
   });
 });

@@ -1,14 +1,16 @@
 import { extensionUris } from '@daca-mesh/protocol';
 import { z } from 'zod';
+import { newestVersions } from './workflow-kit/versions.ts';
 import type { WorkflowDefinition } from './workflow-kit/workflow.ts';
 
-type CardSource = Pick<WorkflowDefinition, 'name' | 'title' | 'description' | 'input' | 'output'>;
+type CardSource = Pick<WorkflowDefinition, 'name' | 'version' | 'title' | 'description' | 'input' | 'output'>;
 
 /**
  * The coordinator's card as `agent-cards/cards/coordinator.json` holds it: its skills are the workflows. `write-card.ts`
  * writes the file; a test keeps it equal.
  */
-export function coordinatorCard(workflows: readonly CardSource[]): Record<string, unknown> {
+export function coordinatorCard(registered: readonly CardSource[]): Record<string, unknown> {
+  const workflows = newestVersions(registered);
   return {
     name: 'coordinator',
     description:

@@ -16,18 +16,25 @@ import { createDirectory, type Directory } from './directory/directory.ts';
 import { escalateQuestion, expireQuestion } from './inbox/questions.ts';
 import { createOutboxPump } from './outbox/pump.ts';
 import type { RunEngine } from './outbox/run-engine.ts';
+import { limitChild } from './runs/cancel-run.ts';
 import { expireWait } from './runs/receive-event.ts';
 import { forgetRun } from './runs/forget-run.ts';
 import { createRunOwner } from './runs/run-owner.ts';
 import { createRuns, type Runs } from './runs/runs.ts';
-import { createSweep, markStalled } from './runs/sweep.ts';
+import { reviewRuns, type RunStall, stallRun } from './runs/stalled-runs.ts';
+import { createSweep } from './runs/sweep.ts';
+import { warnOfHistory } from './runs/warn-history.ts';
 import { openCoordinatorDatabase } from './store/open.ts';
+import { createPayloadStore } from './store/payloads.ts';
 import { query } from './store/schema.ts';
 import { createSignals, type Signals } from './store/signals.ts';
 import { limitCall, limitSilence } from './watcher/call-limits.ts';
 import type { WatcherDeps, WatcherSettings } from './watcher/watcher-deps.ts';
 import { createWatcher } from './watcher/watcher.ts';
 import type { KitActivities } from './workflow-kit/contract.ts';
+import type { PayloadStore } from './workflow-kit/payloads.ts';
+import { newestVersions } from './workflow-kit/versions.ts';
+import { withChildren } from './workflow-kit/with-children.ts';
 import type { WorkflowDefinition } from './workflow-kit/workflow.ts';
 
 /**
@@ -39,7 +46,8 @@ import type { WorkflowDefinition } from './workflow-kit/workflow.ts';
 export interface ActivityEngine extends RunEngine {
   start(): Promise<void>;
   close(): Promise<void>;
-  onStall(listener: (stall: { instanceId: string }) => void): void;
+  onStall(listener: (stall: RunStall & { instanceId: string }) => void): void;
+  onLongHistory(listener: (history: { instanceId: string; events: number }) => void): void;
 }
 
 export interface CoordinatorOptions {
@@ -51,7 +59,7 @@ export interface CoordinatorOptions {
   token?: string | undefined;
   logger: Logger;
   /** Makes the engine; it is started and closed with the coordinator. */
-  createEngine: (activities: KitActivities) => ActivityEngine;
+  createEngine: (activities: KitActivities, payloadStore: PayloadStore) => ActivityEngine;
   localActivities?: Readonly<Record<string, LocalActivity>>;
   watcher?: Partial<WatcherSettings>;
   /** How often open runs are compared with the engine; 30 s by default. */
@@ -68,6 +76,8 @@ export interface Coordinator {
   readonly skills: Record<string, Skill>;
   /** Begins to work, with the task core of the server that serves the skills. */
   start(core: TaskCore): Promise<void>;
+  /** Shows that the engine holds a run back. */
+  reportStall(runId: string, stall: RunStall): void;
   /** Whether runs can make progress. */
   ready(): boolean;
   /** Stops; whatever is under way goes on from its rows at the next start. The core must be drained before. */
@@ -99,29 +109,38 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     inputSchema: (name, version) => workflows.find((each) => each.name === name && each.version === version)?.input,
     localActivities: options.localActivities ?? {},
   });
-  const engine = options.createEngine(activities);
+  const engine = options.createEngine(activities, createPayloadStore(database));
   const parts = {
     watcher,
     deadlines: createDeadlines(deps),
     pump: createOutboxPump({ database, signals, engine, logger }),
     sweep: createSweep({ ...deps, engine, ...(options.sweepMs === undefined ? {} : { intervalMs: options.sweepMs }) }),
   };
-  engine.onStall(({ instanceId }) => {
+  const reportStall = (runId: string, stall: RunStall): void => {
     database
-      .write(() => markStalled(instanceId))
-      .catch((err: unknown) => logger.error({ err, runId: instanceId }, 'a stalled run could not be marked'));
+      .write(() => stallRun(signals, runId, stall))
+      .catch((err: unknown) => logger.error({ err, runId }, 'a stalled run could not be marked'));
+  };
+  engine.onStall(({ instanceId, reason, message }) => reportStall(instanceId, { reason, message }));
+  engine.onLongHistory(({ instanceId: runId, events }) => {
+    database
+      .write(() => warnOfHistory(signals, runId, events))
+      .then((isNew) => isNew && logger.warn({ runId, events }, 'the history of a run is long'))
+      .catch((err: unknown) => logger.error({ err, runId }, 'a long history could not be noted'));
   });
   return {
     database,
     signals,
     directory,
     engine,
+    reportStall,
     runs: createRuns({ database, signals, core }),
     skills: Object.fromEntries(
-      workflows.map((workflow) => [workflow.name, detachedSkill(createRunOwner(deps, workflow))]),
+      newestVersions(workflows).map((workflow) => [workflow.name, detachedSkill(createRunOwner(deps, workflow))]),
     ),
     start: async (started) => {
       core.attach(started);
+      await reviewRuns({ database, signals }, withChildren(workflows));
       await Promise.all([engine.start(), directory.start()]);
       await Promise.all([parts.watcher.start(), parts.pump.start()]);
       parts.deadlines.start();
@@ -149,6 +168,7 @@ function createDeadlines(deps: WatcherDeps): DeadlineScheduler {
       question: ({ ref }) => expireQuestion(deps, ref),
       escalation: ({ ref }) => escalateQuestion(deps, ref),
       wait: ({ ref }) => expireWait(deps, ref),
+      child: ({ ref }) => limitChild(deps.signals, ref),
       purge: ({ run_id }) => requestPurge(deps.signals, run_id),
       retention: ({ run_id }) => forgetRun(run_id),
     },

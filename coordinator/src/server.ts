@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { AgentCard } from '@a2a-js/sdk';
 import { loadCard } from '@daca-mesh/agent-cards';
 import { createAgentServer, type RunningServer, serverSettings } from '@daca-mesh/protocol/server';
-import { type Sidecar, startSidecar } from '@daca-mesh/sidecar';
+import { type Sidecar, type SidecarOptions, startSidecar } from '@daca-mesh/sidecar';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import { type Coordinator, createCoordinator } from './coordinator.ts';
@@ -11,6 +11,7 @@ import { createRoutes } from './http/api.ts';
 import { createRouter, reportProblem } from './http/router.ts';
 import { RunFeed } from './http/run-feed.ts';
 import { loadRun } from './runs/run-rows.ts';
+import type { RunStall } from './runs/stalled-runs.ts';
 import type { WorkflowDefinition } from './workflow-kit/workflow.ts';
 import { workflows as shippedWorkflows } from './workflows/index.ts';
 
@@ -33,11 +34,14 @@ export async function createServer(config: Config, logger: Logger, offer?: Offer
   const { workflows, card } = offer ?? { workflows: shippedWorkflows, card: loadCard('coordinator') };
   await using cleanup = new AsyncDisposableStack();
   const engineFailed = Promise.withResolvers<Error>();
+  const stalls = new StalledInstances();
   // Dapr has a token of its own; our sidecar takes that of the mesh.
   const engineAt =
     config.daprEndpoint === undefined
       ? {
-          address: cleanup.use(await startEngine(config, logger, engineFailed.resolve)).address,
+          address: cleanup.use(
+            await startEngine(config, logger, { onFailure: engineFailed.resolve, onStalled: stalls.add }),
+          ).address,
           apiToken: config.token,
         }
       : { address: config.daprEndpoint };
@@ -47,9 +51,11 @@ export async function createServer(config: Config, logger: Logger, offer?: Offer
     peers: config.peers,
     token: config.token,
     logger,
-    createEngine: (activities) => createEngine({ ...engineAt, workflows, activities, logger }),
+    createEngine: (activities, payloadStore) =>
+      createEngine({ ...engineAt, workflows, activities, payloadStore, logger }),
   });
   cleanup.defer(() => coordinator.close());
+  stalls.tell(coordinator);
   const closing = new AbortController();
   const server = await createAgentServer({
     ...serverSettings(config),
@@ -90,7 +96,11 @@ export async function createServer(config: Config, logger: Logger, offer?: Offer
   };
 }
 
-const startEngine = (config: Config, logger: Logger, onFailure: (error: Error) => void): Promise<Sidecar> =>
+const startEngine = (
+  config: Config,
+  logger: Logger,
+  listeners: Pick<SidecarOptions, 'onFailure' | 'onStalled'>,
+): Promise<Sidecar> =>
   startSidecar({
     path: join(config.dataPath, 'engine.db'),
     durability: config.durability,
@@ -98,8 +108,32 @@ const startEngine = (config: Config, logger: Logger, onFailure: (error: Error) =
     // Our worker has no queue limit of its own, so the bound that protects an untuned one would only slow it down.
     maxUnackedPerStream: 5_000,
     logger: logger.child({ part: 'sidecar' }),
-    onFailure,
+    ...listeners,
   });
+
+/** What the engine holds back. It knows of the first while it starts, when there is no coordinator yet to be told. */
+class StalledInstances {
+  readonly #early: [instanceId: string, reason: string][] = [];
+  #coordinator: Coordinator | undefined;
+
+  readonly add = (instanceId: string, reason: string): void => {
+    if (this.#coordinator === undefined) this.#early.push([instanceId, reason]);
+    else this.#coordinator.reportStall(instanceId, toStall(reason));
+  };
+
+  tell(coordinator: Coordinator): void {
+    this.#coordinator = coordinator;
+    for (const [instanceId, reason] of this.#early.splice(0)) coordinator.reportStall(instanceId, toStall(reason));
+  }
+}
+
+const toStall = (reason: string): RunStall =>
+  reason === 'quarantined'
+    ? {
+        reason: 'QUARANTINED',
+        message: 'the process ended three times in a row during the same turn; resume to try again',
+      }
+    : { reason: 'ENGINE', message: `the engine holds its instance back: ${reason}` };
 
 /** Asks what it tells: the engine is connected, and the database answers. */
 async function isReady(coordinator: Coordinator): Promise<boolean> {

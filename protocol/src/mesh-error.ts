@@ -20,6 +20,7 @@ export type MeshErrorCode =
   | 'NON_DETERMINISM'
   | 'NOT_FOUND'
   | 'OUTCOME_UNKNOWN'
+  | 'PAYLOAD_MISSING'
   | 'PAYLOAD_TOO_LARGE'
   | 'PEER_FAILED'
   | 'PEER_NOT_FOUND'

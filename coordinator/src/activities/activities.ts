@@ -4,11 +4,14 @@ import { TaskState } from '@a2a-js/sdk';
 import { textPart } from '@daca-mesh/protocol';
 import type { z } from 'zod';
 import { askQuestion, withdrawQuestions } from '../inbox/questions.ts';
+import { cancelChildren, childEnd, handedUndos, openChild } from '../runs/child-runs.ts';
 import { claimRun } from '../runs/claim-run.ts';
 import { finishRun } from '../runs/finish-run.ts';
+import { itemOutcomes, nextItem, putItems } from '../runs/map-items.ts';
 import { answerByEarlierEvent, receiveEvent, waitForEvent, withdrawWaits } from '../runs/receive-event.ts';
-import { isOver, loadRun } from '../runs/run-rows.ts';
+import { isChild, isOver, loadRun, rootOf } from '../runs/run-rows.ts';
 import { query } from '../store/schema.ts';
+import type { Signals } from '../store/signals.ts';
 import { appendTimeline } from '../store/timeline.ts';
 import { abandonCalls } from '../watcher/abandon-calls.ts';
 import type { WatcherDeps } from '../watcher/watcher-deps.ts';
@@ -39,7 +42,7 @@ export function createActivities({ deps, watcher, inputSchema, localActivities }
   const { database, signals, settings } = deps;
   const commit = <T>(scope: ActivityScope, unit: () => Unit<T>): Promise<T> =>
     database.write(function* () {
-      yield* markConsumed(scope);
+      yield* markConsumed(signals, scope);
       return yield* unit();
     });
   const done = async (scope: ActivityScope, unit: () => Unit<unknown>): Promise<typeof ok> => {
@@ -62,16 +65,23 @@ export function createActivities({ deps, watcher, inputSchema, localActivities }
     wait: (input) => commit(input, () => waitForEvent(deps, input.runId, input.wait)),
     propose: (input) => propose(deps, input),
     progress: (input) => done(input, () => noteProgress(deps, input)),
-    note: (input) => done(input, () => appendTimeline(signals, input.runId, input.entry)),
+    note: (input) => done(input, () => note(signals, input)),
     local: async (input) => {
       const activity = Object.hasOwn(localActivities, input.name) ? localActivities[input.name] : undefined;
       if (!activity) throw new MeshError('NOT_FOUND', `there is no local activity "${input.name}"`);
-      await database.write(() => markConsumed(input));
+      await database.write(() => markConsumed(signals, input));
       return { output: await activity(input.input, { runId: input.runId, key: input.key }) };
     },
+    openChild: (input) => commit(input, () => openChild(deps, input.runId, input.child)),
+    childEnd: (input) => commit(input, () => childEnd(deps, input.childId)),
+    cancelChildren: (input) => done(input, () => cancelChildren(deps, input)),
+    handedUndos: (input) => commit(input, () => handedUndos(input.of, input.from)),
+    putItems: (input) => done(input, () => putItems(input)),
+    nextItem: (input) => commit(input, () => nextItem(input)),
+    itemOutcomes: (input) => commit(input, () => itemOutcomes(input.mapId, input.from)),
     finish: (input) => {
       killPoint('before-finish');
-      return done(input, () => finishRun(deps, input.runId, input.end));
+      return done(input, () => finishRun(deps, input.runId, input.end, input.undos));
     },
   };
 }
@@ -81,6 +91,11 @@ function* ask(deps: WatcherDeps, { runId, generation }: ActivityScope, question:
   if (asked.status !== 'open' || question.event === undefined) return asked;
   yield* answerByEarlierEvent(deps, runId, question.questionId, question.event);
   return yield* askQuestion(deps, { ...question, runId, generation, path: [name] });
+}
+
+function* note(signals: Signals, { runId, entry }: Parameters<KitActivities['note']>[0]): Unit<void> {
+  const { type, data } = entry;
+  if (type !== 'resumed') yield* appendTimeline(signals, runId, { type, data });
 }
 
 /** An event raised through Dapr's own API: it has no id of ours, and nobody waits to hear that it does not fit. */
@@ -97,7 +112,7 @@ async function propose(
     if (!isMeshError(error) || error.retryable) throw error;
     deps.logger.warn({ err: error, runId, event }, 'an event raised through the engine was refused');
   }
-  await deps.database.write(() => markConsumed(scope));
+  await deps.database.write(() => markConsumed(deps.signals, scope));
   return ok;
 }
 
@@ -116,7 +131,8 @@ function* noteProgress(
       .compile(),
   );
   yield* appendTimeline(deps.signals, runId, { type: 'progress', data: progress });
+  const root = isChild(row) ? yield* loadRun(rootOf(row)) : row;
   // An open question is what the task must show; it does not give way to news.
-  if (row.open_questions > 0) return;
-  yield* deps.core.append(runId, { status: { state: TaskState.TASK_STATE_WORKING, parts: [textPart(message)] } });
+  if (!root || isOver(root) || root.open_questions > 0) return;
+  yield* deps.core.append(root.run_id, { status: { state: TaskState.TASK_STATE_WORKING, parts: [textPart(message)] } });
 }

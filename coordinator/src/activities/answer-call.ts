@@ -1,5 +1,6 @@
 import { afterCommit, run, type Unit } from '@daca-mesh/protocol/server';
 import { Question } from '@daca-mesh/protocol';
+import { loadRun, rootOf } from '../runs/run-rows.ts';
 import { query, type QuestionRow } from '../store/schema.ts';
 import { appendTimeline } from '../store/timeline.ts';
 import { callFields, keyOf, loadCall, updateCall } from '../watcher/call-rows.ts';
@@ -14,12 +15,15 @@ import type { KitActivities } from '../workflow-kit/contract.ts';
 export function* answerCall(deps: WatcherDeps, input: Parameters<KitActivities['answerCall']>[0]): Unit<void> {
   const row = yield* loadCall(input);
   if (row?.state !== 'open' || row.outcome === null) return;
+  const owner = yield* loadRun(row.run_id);
   const asked = Question.parse(JSON.parse(row.outcome));
   const now = Date.now();
   const hasArguments = asked.arguments !== undefined;
   const question: QuestionRow = {
     question_id: callQuestionId(row, asked.id),
     run_id: row.run_id,
+    root_run_id: owner ? rootOf(owner) : row.run_id,
+    child_path: owner?.path ?? null,
     generation: row.generation,
     call_id: row.call_id,
     attempt: row.attempt,

@@ -1,21 +1,15 @@
-import { run, statement, type Unit } from '@daca-mesh/protocol/server';
+import { run, type Unit } from '@daca-mesh/protocol/server';
+import { unstallRun } from '../runs/stalled-runs.ts';
 import { query } from '../store/schema.ts';
+import type { Signals } from '../store/signals.ts';
 import type { ActivityScope } from '../workflow-kit/contract.ts';
-
-const wakeStalled = statement<{ run_id: string }, unknown>((value) =>
-  query
-    .updateTable('runs')
-    .set({ status: 'running' })
-    .where('run_id', '=', value('run_id'))
-    .where('status', '=', 'stalled'),
-);
 
 /**
  * Closes the outbox rows of events the workflow has consumed: they need not be raised again. An activity also shows that
  * the run goes on, where it was stalled.
  */
-export function* markConsumed({ runId, seen }: Pick<ActivityScope, 'runId' | 'seen'>): Unit<void> {
-  yield* run(wakeStalled({ run_id: runId }));
+export function* markConsumed(signals: Signals, { runId, seen }: Pick<ActivityScope, 'runId' | 'seen'>): Unit<void> {
+  yield* unstallRun(signals, runId);
   if (seen.below <= 1 && seen.above.length === 0) return;
   yield* run(
     query

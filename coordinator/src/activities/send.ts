@@ -1,7 +1,7 @@
 import { digest, isMeshError, Question } from '@daca-mesh/protocol';
 import { afterCommit, first, isKillPointArmed, killPoint, run, type Unit } from '@daca-mesh/protocol/server';
 import type { Peer } from '../directory/peer.ts';
-import { isOver, loadRun } from '../runs/run-rows.ts';
+import { isOver, loadRun, rootOf } from '../runs/run-rows.ts';
 import { type CallRow, query } from '../store/schema.ts';
 import { appendTimeline } from '../store/timeline.ts';
 import {
@@ -46,20 +46,20 @@ export async function sendCall(
 }
 
 function* prepareCall(deps: WatcherDeps, scope: ActivityScope, call: CallRequest): Unit<Prepared> {
-  yield* markConsumed(scope);
+  yield* markConsumed(deps.signals, scope);
   const known = yield* loadCall(call);
   if (known) return { known };
   const owner = yield* loadRun(scope.runId);
   if (!owner || isOver(owner)) return { outcome: { status: 'canceled', failure: neverSent('the run has ended') } };
   const choice = choosePeer(deps, call);
   if ('failure' in choice) {
-    const refused = toRow(deps, scope, call, undefined);
+    const refused = toRow(deps, { ...scope, root: rootOf(owner) }, call, undefined);
     yield* run(query.insertInto('calls').values(refused).compile());
     const outcome: CallOutcome = { status: 'failed', failure: choice.failure };
     return { outcome: yield* settleCall(deps, refused, outcome, { raise: false }) };
   }
   const held = yield* isHeld(scope.runId, call.compensating);
-  const row = toRow(deps, scope, call, held ? undefined : choice.peer);
+  const row = toRow(deps, { ...scope, root: rootOf(owner) }, call, held ? undefined : choice.peer);
   if (held) row.next_at = never;
   yield* run(query.insertInto('calls').values(row).compile());
   if (held) {
@@ -98,7 +98,12 @@ function choosePeer(deps: WatcherDeps, call: CallRequest): { peer: Peer | undefi
 // The row is the activity's own until this passes; should the process die, its successor makes it due at once.
 const ownMs = 60_000;
 
-function toRow(deps: WatcherDeps, scope: ActivityScope, call: CallRequest, peer: Peer | undefined): CallRow {
+function toRow(
+  deps: WatcherDeps,
+  { root, ...scope }: ActivityScope & { root: string },
+  call: CallRequest,
+  peer: Peer | undefined,
+): CallRow {
   const now = Date.now();
   const skill = call.target.skill;
   const request: FrozenRequest = {
@@ -109,7 +114,7 @@ function toRow(deps: WatcherDeps, scope: ActivityScope, call: CallRequest, peer:
     contextId: digest([call.messageId, 'context']).slice(0, 32),
     effectKey: call.effectKey,
     chain: {
-      root: scope.runId,
+      root,
       path: [deps.settings.name],
       depth: 1,
       remainingMs: call.timeoutMs,

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
-import type { Envelope } from '../workflow-kit/contract.ts';
+import type { CarriedEnvelope } from '../workflow-kit/contract.ts';
 import type { Leaf, Orchestration, ReceivedEvent, Wait } from '../workflow-kit/orchestration.ts';
 import type { Task, WorkflowContext } from './sdk.ts';
-import { carryOverEvents, takeUnawaitedEvents } from './sdk-internals.ts';
+import { allowAllEventNames, carryOverEvents, takeUnawaitedEvents } from './sdk-context.ts';
 
 /**
  * The kit's view of the SDK's workflow context. Only leaf tasks and one `whenAny` over them are used: `whenAll` throws
@@ -13,11 +13,13 @@ export class DaprOrchestration implements Orchestration {
   readonly instanceId: string;
   readonly #context: WorkflowContext;
   readonly #logger: Logger;
+  readonly #leaves = new WeakSet<Leaf>();
 
   constructor(context: WorkflowContext, logger: Logger) {
     this.instanceId = context.getWorkflowInstanceId();
     this.#context = context;
     this.#logger = logger;
+    allowAllEventNames(context);
   }
 
   now(): Date {
@@ -25,23 +27,31 @@ export class DaprOrchestration implements Orchestration {
   }
 
   activity(name: string, input: object): Leaf {
-    return this.#context.callActivity(name, input);
+    return this.#leaf(this.#context.callActivity(name, input));
   }
 
   timer(at: Date): Leaf {
-    return this.#context.createTimer(at);
+    return this.#leaf(this.#context.createTimer(at));
+  }
+
+  child(name: string, envelope: CarriedEnvelope, instanceId: string): Leaf {
+    return this.#leaf(this.#context.callChildWorkflow(name, envelope, instanceId));
   }
 
   event(name: string): Leaf {
-    return this.#context.waitForExternalEvent(name);
+    return this.#leaf(this.#context.waitForExternalEvent(name));
   }
 
   anyOf(leaves: Wait): unknown {
+    // A composite in it would never wake the run, and neither would what is no task at all.
+    if (!leaves.every((leaf) => this.#leaves.has(leaf))) {
+      throw new TypeError('a workflow may only yield waits that the kit made: use yield* for its steps');
+    }
     // All leaves were made by this class, so they are tasks of the SDK.
     return this.#context.whenAny([...leaves] as Task[]);
   }
 
-  continueAsNew(envelope: Envelope, leftovers: readonly ReceivedEvent[]): void {
+  continueAsNew(envelope: CarriedEnvelope, leftovers: readonly ReceivedEvent[]): void {
     this.#context.continueAsNew(envelope, true);
     carryOverEvents(this.#context, leftovers);
   }
@@ -52,5 +62,10 @@ export class DaprOrchestration implements Orchestration {
 
   warn(message: string, fields: Record<string, unknown>): void {
     if (!this.#context.isReplaying()) this.#logger.warn(fields, message);
+  }
+
+  #leaf(task: Leaf): Leaf {
+    this.#leaves.add(task);
+    return task;
   }
 }

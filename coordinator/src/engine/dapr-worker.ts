@@ -6,27 +6,42 @@ import {
   answerActivity,
 } from '../workflow-kit/activity-message.ts';
 import type { KitActivities } from '../workflow-kit/contract.ts';
+import type { Payloads } from '../workflow-kit/payloads.ts';
+import { withChildren } from '../workflow-kit/with-children.ts';
 import { registeredName, type WorkflowDefinition } from '../workflow-kit/workflow.ts';
+import type { EngineAddress } from './address.ts';
 import { toDaprWorkflow } from './dapr-workflow.ts';
+import { toGrpcOptions, type EngineTiming } from './grpc-options.ts';
+import { repairHistory } from './history-repair.ts';
+import { guardOversize } from './oversize-guard.ts';
 import { WorkflowRuntime } from './sdk.ts';
-import { type ConnectionState, connectionState, liftLimits, stopWorker } from './sdk-internals.ts';
+import {
+  abandonWorker,
+  type ConnectionState,
+  connectionState,
+  drainWorker,
+  interceptTurns,
+  liftLimits,
+  onWorkerFailure,
+  type TurnRequest,
+} from './sdk-worker.ts';
 import { guardStalls, type Stall } from './stall-guard.ts';
 
 export interface DaprWorkerOptions {
-  host: string;
-  port: string;
+  address: EngineAddress;
+  timing: EngineTiming;
   apiToken: string | undefined;
   workflows: readonly WorkflowDefinition[];
   activities: KitActivities;
+  payloads: Payloads;
   logger: Logger;
   onStall: (stall: Stall) => void;
+  /** Sees every turn before it is made. */
+  onTurn: (request: TurnRequest) => void;
 }
 
 /** How many turns and activities may be under way at a time; activities are short, they wait for nobody. */
 const maxConcurrentWorkItems = 5000;
-
-/** Introspection that nobody reads, at a price per call. */
-const grpcOptions = { 'grpc.enable_channelz': 0 };
 
 /** Every activity, so that one that is missing is an error of the types. */
 const activityNames: Record<ActivityName, true> = {
@@ -41,6 +56,13 @@ const activityNames: Record<ActivityName, true> = {
   progress: true,
   note: true,
   local: true,
+  openChild: true,
+  childEnd: true,
+  cancelChildren: true,
+  handedUndos: true,
+  putItems: true,
+  nextItem: true,
+  itemOutcomes: true,
   finish: true,
 };
 
@@ -48,23 +70,32 @@ const activityNames: Record<ActivityName, true> = {
 export interface DaprWorker {
   start(): Promise<void>;
   state(): ConnectionState;
+  /** Why it was lost, where that was an error. */
+  failure(): unknown;
   /** Takes no more work, and resolves when what is under way has ended (at most 30 s). */
-  stop(): Promise<void>;
+  drain(): Promise<void>;
+  /** Ends it at once: the engine hands out again what is under way. */
+  abandon(): void;
 }
 
 /** Makes a worker with all workflows and activities, not started yet. */
 export function createDaprWorker(options: DaprWorkerOptions): DaprWorker {
-  const { host, port, apiToken, logger } = options;
+  const { address, timing, apiToken, logger } = options;
   const runtime = new WorkflowRuntime({
-    daprHost: host,
-    daprPort: port,
-    grpcOptions,
+    daprHost: address.host,
+    daprPort: address.port,
+    grpcOptions: toGrpcOptions(timing),
     ...(apiToken === undefined ? {} : { daprApiToken: apiToken }),
   });
   liftLimits(runtime, maxConcurrentWorkItems);
+  interceptTurns(runtime, repairHistory);
+  interceptTurns(runtime, options.onTurn);
+  guardOversize(runtime);
   guardStalls(runtime, options.onStall);
-  for (const definition of options.workflows) {
-    runtime.registerWorkflowWithName(registeredName(definition), toDaprWorkflow(definition, logger));
+  let failure: unknown;
+  onWorkerFailure(runtime, (error) => (failure = error));
+  for (const definition of withChildren(options.workflows)) {
+    runtime.registerWorkflowWithName(registeredName(definition), toDaprWorkflow(definition, logger, options.payloads));
   }
   for (const name of Object.keys(activityNames)) {
     // The keys of activityNames.
@@ -73,20 +104,23 @@ export function createDaprWorker(options: DaprWorkerOptions): DaprWorker {
   return {
     start: () => runtime.start(),
     state: () => connectionState(runtime),
-    stop: () => stopWorker(runtime),
+    failure: () => failure,
+    drain: () => drainWorker(runtime),
+    abandon: () => abandonWorker(runtime),
   };
 }
 
 function registerActivity(
   runtime: WorkflowRuntime,
   name: ActivityName,
-  { activities, logger }: DaprWorkerOptions,
+  { activities, payloads, logger }: DaprWorkerOptions,
 ): void {
   // Inputs and outputs are objects: the SDK turns 0, '', false and null into undefined. And the activity never throws:
   // all that the SDK would keep of an error is its message.
   runtime.registerActivityWithName(activityNameOf(name), (_context, message: ActivityMessage) =>
-    answerActivity(activities, name, message, (err) =>
-      logger.warn({ err, activity: name, runId: message.scope?.runId }, 'activity failed'),
-    ),
+    answerActivity(activities, name, message, {
+      payloads,
+      onError: (err) => logger.warn({ err, activity: name, runId: message.scope?.runId }, 'activity failed'),
+    }),
   );
 }

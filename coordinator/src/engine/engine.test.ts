@@ -1,5 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,16 +6,14 @@ import { startSidecar, type Sidecar } from '@daca-mesh/sidecar';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
-import type { Envelope, RaisedEvent } from '../workflow-kit/contract.ts';
-import type { Mesh } from '../workflow-kit/mesh.ts';
-import type { Step } from '../workflow-kit/orchestration.ts';
+import type { RaisedEvent } from '../workflow-kit/contract.ts';
 import { completed, type Script, ScriptedActivities } from '../workflow-kit/testing/scripted-activities.ts';
-import { defineWorkflow, type WorkflowDefinition } from '../workflow-kit/workflow.ts';
+import type { WorkflowDefinition } from '../workflow-kit/workflow.ts';
 import { createEngine, type Engine } from './engine.ts';
 import type { Stall } from './stall-guard.ts';
+import { asking, envelopeOf, patient, workflow } from './testing/test-engine.ts';
 
 const logger = pino({ level: 'silent' });
-const patient = { timeout: 15_000, interval: 20 };
 
 let folder: string;
 let sidecar: Sidecar;
@@ -33,18 +29,6 @@ afterEach(async () => {
   await sidecar.close();
   await rm(folder, { recursive: true });
 });
-
-const workflow = (run: (mesh: Mesh, input: unknown) => Step<unknown>, version = 1) =>
-  defineWorkflow({
-    name: 'steps',
-    version,
-    description: 'steps',
-    input: z.unknown(),
-    output: z.unknown(),
-    async *run(mesh, input) {
-      return { result: yield* run(mesh, input) };
-    },
-  });
 
 /** Raises events again until the engine takes them, as the outbox does. */
 async function raiseUntilAccepted(engine: Engine, runId: string, name: string, event: RaisedEvent): Promise<void> {
@@ -71,15 +55,6 @@ async function connect(engine: Engine): Promise<void> {
   await expect.poll(() => engine.ready(), patient).toBe(true);
 }
 
-const envelopeOf = (runId: string, { token }: ScriptedActivities, input: unknown = {}): Envelope => ({
-  $mesh: 1,
-  runId,
-  generation: 0,
-  token,
-  input,
-  seen: { below: 1, above: [] },
-});
-
 async function run(definition: WorkflowDefinition, script: Script = {}, input: unknown = {}) {
   const started = await start(definition, script);
   started.activities.input = input;
@@ -92,8 +67,6 @@ async function run(definition: WorkflowDefinition, script: Script = {}, input: u
   );
   return { ...started, runId };
 }
-
-const asking = workflow((mesh) => mesh.ask({ prompt: 'go on?' }));
 
 describe('the engine', () => {
   it('runs a workflow whose calls end within their send and by event', async () => {
@@ -117,6 +90,23 @@ describe('the engine', () => {
     gate.resolve({});
     await expect.poll(() => activities.end?.status, patient).toBe('completed');
   });
+
+  it('has thousands of slow activities under way at a time, and loses none', async () => {
+    const runs = 45;
+    const wide = workflow((mesh) => mesh.all(Array.from({ length: 100 }, (_, n) => mesh.activity('slow', { n }))));
+    const gate = Promise.withResolvers<object>();
+    const { activities, engine } = await start(wide, { local: () => gate.promise });
+    await Promise.all(
+      Array.from({ length: runs }, () => {
+        const runId = newTaskId();
+        return engine.startInstance(runId, 'steps', 1, envelopeOf(runId, activities));
+      }),
+    );
+    const count = (line: string) => activities.log.filter((each) => each === line).length;
+    await expect.poll(() => count('local slow'), patient).toBe(100 * runs);
+    gate.resolve({});
+    await expect.poll(() => count('finish completed'), patient).toBe(runs);
+  }, 60_000);
 
   it('makes turns while activities are slow', async () => {
     const gate = Promise.withResolvers<object>();
@@ -159,11 +149,13 @@ describe('the engine', () => {
       return round;
     });
     const { activities, engine, runId } = await run(counting, {}, { round: 0 });
+    const ticks = () => activities.log.filter((line) => line === 'propose tick').length;
     const event = { n: 0, token: '', payload: 0 };
     // Raw ones, as Dapr's own API raises them: only the instance has them.
     for (let n = 0; n <= 30; n++) await raiseUntilAccepted(engine, runId, 'tick', event);
-    await expect.poll(() => activities.end, patient).toEqual({ status: 'completed', output: { result: 30 } });
-    expect(activities.log.filter((line) => line === 'propose tick')).toHaveLength(31);
+    // A generation may have taken several: unlike rows, the scripted activities keep none for the next wait.
+    await expect.poll(ticks, patient).toBe(31);
+    expect(activities.claims.length).toBeGreaterThan(5);
   });
 
   it('fails the instance of a run that failed', async () => {
@@ -221,18 +213,6 @@ const restart = async (): Promise<void> => {
   });
 };
 
-async function spawnSidecar(path: string, port: string): Promise<{ address: string; process: ChildProcess }> {
-  const script = join(import.meta.dirname, 'testing', 'sidecar-process.ts');
-  const child = spawn(process.execPath, [script, path, port], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const exited = once(child, 'exit');
-  cleanup.push(async () => {
-    child.kill('SIGKILL');
-    await exited;
-  });
-  const [line] = await once(child.stdout, 'data');
-  return { address: String(line).trim(), process: child };
-}
-
 it('carries the token a sidecar demands, and does nothing without it', async () => {
   await using guarded = await startSidecar({
     path: join(folder, 'guarded.db'),
@@ -271,7 +251,8 @@ describe('an engine that goes away', () => {
     const [question] = activities.openQuestions;
     activities.decide(question?.questionId ?? '', { status: 'answered', answer: { action: 'approve' }, by: 'me' });
     await expect.poll(() => activities.end?.status, patient).toBe('completed');
-    expect(activities.log.filter((line) => line.startsWith('ask'))).toHaveLength(1);
+    // Executed again it may be, where its answer was lost with the engine; asked it was once.
+    expect(activities.log.filter((line) => line === 'ask 0')).toHaveLength(1);
   });
 
   it('is found again each time it comes back, also where it was away from the start', async () => {
@@ -307,26 +288,6 @@ describe('an engine that goes away', () => {
     await sidecar.close();
     await restart();
     await expect.poll(() => activities.end, patient).toEqual({ status: 'completed', output: { result: { tries: 2 } } });
-  });
-
-  it('may be killed', async () => {
-    const path = join(folder, 'killed.db');
-    const first = await spawnSidecar(path, '0');
-    const activities: ScriptedActivities = new ScriptedActivities({}, (runId, name, event) => {
-      void raiseUntilAccepted(engine, runId, name, event);
-    });
-    const engine = createEngine({ address: first.address, workflows: [asking], activities, logger });
-    await connect(engine);
-    const runId = newTaskId();
-    await engine.startInstance(runId, 'steps', 1, envelopeOf(runId, activities));
-    await expect.poll(() => activities.openQuestions.length, patient).toBe(1);
-    first.process.kill('SIGKILL');
-    await expect.poll(() => engine.ready(), { timeout: 15_000, interval: 1 }).toBe(false);
-    await spawnSidecar(path, first.address.split(':')[1] ?? '');
-    await expect.poll(() => engine.ready(), patient).toBe(true);
-    const [question] = activities.openQuestions;
-    activities.decide(question?.questionId ?? '', { status: 'answered', answer: { action: 'approve' }, by: 'me' });
-    await expect.poll(() => activities.end?.status, patient).toBe('completed');
   });
 });
 

@@ -1,106 +1,111 @@
-import { MeshError } from '@daca-mesh/protocol';
 import type { InstanceStatus } from '../outbox/run-engine.ts';
-import type { Envelope, RaisedEvent } from '../workflow-kit/contract.ts';
+import type { CarriedEnvelope, CarriedEvent } from '../workflow-kit/contract.ts';
+import type { EngineAddress } from './address.ts';
+import { grpcCodes, meaningOf, toEngineError } from './engine-error.ts';
+import { type EngineTiming, toGrpcOptions } from './grpc-options.ts';
 import { DaprWorkflowClient } from './sdk.ts';
+import { closeClient, readStatus } from './sdk-client.ts';
 
-/** gRPC status codes we act upon. */
-const grpc = { unknown: 2, notFound: 5, alreadyExists: 6 } as const;
-
-const deadlineMs = 10_000;
-
-/** The SDK sets no deadline on any call; against an engine that hangs, each would wait for ever. */
-const withDeadline = (options: object, next: (options: object) => unknown): unknown =>
-  next({ ...options, deadline: Date.now() + deadlineMs });
+export interface InstanceClientOptions {
+  address: EngineAddress;
+  apiToken: string | undefined;
+  timing: EngineTiming;
+}
 
 /** The SDK's client with time limits, and errors a caller can act upon. */
 export class InstanceClient {
-  readonly #client: DaprWorkflowClient;
+  readonly #options: InstanceClientOptions;
+  #client: DaprWorkflowClient;
 
-  constructor({ host, port, apiToken }: { host: string; port: string; apiToken: string | undefined }) {
-    // grpc-js takes interceptors among its client options, which the SDK passes on under the narrower type of channel options.
-    const grpcOptions = { interceptors: [withDeadline], 'grpc.enable_channelz': 0 } as object;
-    this.#client = new DaprWorkflowClient({
-      daprHost: host,
-      daprPort: port,
-      grpcOptions,
-      ...(apiToken === undefined ? {} : { daprApiToken: apiToken }),
-    });
+  constructor(options: InstanceClientOptions) {
+    this.#options = options;
+    this.#client = createClient(options);
+  }
+
+  /** Takes a new connection: the one of before may be stuck where it is made, which has no time limit. */
+  reconnect(): void {
+    this.close();
+    this.#client = createClient(this.#options);
   }
 
   /** Succeeds also where the instance exists. One that timed out may start later: the claim makes that harmless. */
-  async start(instanceId: string, workflow: string, envelope: Envelope): Promise<void> {
-    await this.#attempt('start', instanceId, [grpc.alreadyExists], () =>
+  async start(instanceId: string, workflow: string, envelope: CarriedEnvelope): Promise<void> {
+    await this.#attempt(`start ${instanceId}`, grpcCodes.alreadyExists, () =>
       this.#client.scheduleNewWorkflow(workflow, envelope, instanceId),
     );
   }
 
-  async raise(instanceId: string, eventName: string, event: RaisedEvent): Promise<'accepted' | 'no-instance'> {
-    const { found } = await this.#attempt('raise an event to', instanceId, [grpc.notFound], () =>
+  async raise(instanceId: string, eventName: string, event: CarriedEvent): Promise<'accepted' | 'no-instance'> {
+    const { done } = await this.#attempt(`raise an event to ${instanceId}`, grpcCodes.notFound, () =>
       this.#client.raiseEvent(instanceId, eventName, event),
     );
-    return found ? 'accepted' : 'no-instance';
+    return done ? 'accepted' : 'no-instance';
   }
 
   async status(instanceId: string): Promise<InstanceStatus> {
-    try {
-      const { value } = await this.#attempt('look at', instanceId, [grpc.notFound], () =>
-        this.#client.getWorkflowState(instanceId, false),
-      );
-      return value === undefined ? 'missing' : (statusNames[value.runtimeStatus] ?? 'stalled');
-    } catch (error) {
-      // The SDK does not know the status STALLED and trips over it.
-      if (error instanceof MeshError && error.cause instanceof TypeError) return 'stalled';
-      throw error;
-    }
+    const { value } = await this.#attempt(`look at ${instanceId}`, grpcCodes.notFound, () =>
+      readStatus(this.#client, instanceId),
+    );
+    return value === undefined ? 'missing' : (statusNames[value] ?? 'stalled');
   }
 
+  /** Succeeds also where there is none. */
+  async resume(instanceId: string): Promise<void> {
+    await this.#attempt(`resume ${instanceId}`, grpcCodes.notFound, () => this.#client.resumeWorkflow(instanceId));
+  }
+
+  /** Terminates it alone: the SDK of 3.18 does not reach its children. */
   async terminate(instanceId: string): Promise<void> {
-    await this.#attempt('terminate', instanceId, [grpc.notFound], () =>
+    await this.#attempt(`terminate ${instanceId}`, grpcCodes.notFound, () =>
       this.#client.terminateWorkflow(instanceId, { terminated: true }),
     );
   }
 
+  /** Succeeds also where there is none. One that is not over is refused. */
   async purge(instanceId: string): Promise<void> {
-    await this.#attempt('purge', instanceId, [grpc.notFound], () => this.#client.purgeWorkflow(instanceId));
+    await this.#attempt(`purge ${instanceId}`, grpcCodes.notFound, () => this.#client.purgeWorkflow(instanceId));
   }
 
-  async close(): Promise<void> {
-    await this.#client.stop();
+  close(): void {
+    closeClient(this.#client);
   }
 
   async #attempt<T>(
-    verb: string,
-    instanceId: string,
-    tolerated: readonly number[],
+    what: string,
+    tolerated: number,
     request: () => Promise<T>,
-  ): Promise<{ found: true; value: T } | { found: false; value: undefined }> {
+  ): Promise<{ done: true; value: T } | { done: false; value: undefined }> {
     try {
-      return { found: true, value: await request() };
+      return { done: true, value: await request() };
     } catch (error) {
-      if (tolerated.includes(codeOf(error))) return { found: false, value: undefined };
-      throw new MeshError('UNAVAILABLE', `the workflow engine could not ${verb} ${instanceId}`, {
-        retryable: true,
-        cause: error,
-      });
+      if (meaningOf(error) === tolerated) return { done: false, value: undefined };
+      throw toEngineError(error, what);
     }
   }
 }
 
-/** daprd reports what it does not find, and older ones what exists, as UNKNOWN: then only the text tells. */
-function codeOf(error: unknown): number {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'number') return -1;
-  if (error.code !== grpc.unknown) return error.code;
-  if (/no such instance/i.test(error.message)) return grpc.notFound;
-  return /already exists/i.test(error.message) ? grpc.alreadyExists : error.code;
+function createClient({ address, apiToken, timing }: InstanceClientOptions): DaprWorkflowClient {
+  const withDeadline = (options: object, next: (options: object) => unknown): unknown =>
+    next({ ...options, deadline: Date.now() + timing.requestMs });
+  return new DaprWorkflowClient({
+    daprHost: address.host,
+    daprPort: address.port,
+    grpcOptions: { ...toGrpcOptions(timing), interceptors: [withDeadline] },
+    ...(apiToken === undefined ? {} : { daprApiToken: apiToken }),
+  });
 }
 
-/** The values of the SDK's WorkflowRuntimeStatus. */
+/** By the numbers of the protocol. */
 const statusNames: Readonly<Record<number, InstanceStatus>> = {
   0: 'running',
   1: 'completed',
+  // Continued as new.
   2: 'running',
   3: 'failed',
+  // Canceled: nothing makes an instance so today.
+  4: 'terminated',
   5: 'terminated',
   6: 'pending',
   7: 'suspended',
+  8: 'stalled',
 };

@@ -2,6 +2,8 @@ import type { Logger } from 'pino';
 import { ConsoleLoggerService } from './sdk.ts';
 
 const silent = (): void => undefined;
+/** The supervisor tells that better, and once instead of with every try. */
+const connectionTrouble = /Error on grpc stream|Worker failed/;
 
 /**
  * The workflow code of the SDK ignores its own logger option and prints four lines and more per work item through this
@@ -11,7 +13,8 @@ const silent = (): void => undefined;
 export function routeSdkLogs(logger: Logger): void {
   Object.assign(ConsoleLoggerService.prototype, {
     // To the SDK a run that fails as its author meant it to is an error of the program.
-    error: (message: string, ...more: unknown[]) => logger.warn({ sdk: message, more }, 'workflow SDK'),
+    error: (message: string, ...more: unknown[]) =>
+      logger[connectionTrouble.test(message) ? 'debug' : 'warn']({ sdk: message, more }, 'workflow SDK'),
     warn: (message: string, ...more: unknown[]) => logger.debug({ sdk: message, more }, 'workflow SDK'),
     info: silent,
     verbose: silent,

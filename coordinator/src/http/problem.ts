@@ -37,6 +37,7 @@ const problemStatus: Record<MeshErrorCode, number> = {
   NON_DETERMINISM: 500,
   NOT_FOUND: 404,
   OUTCOME_UNKNOWN: 502,
+  PAYLOAD_MISSING: 500,
   PAYLOAD_TOO_LARGE: 413,
   PEER_FAILED: 502,
   PEER_NOT_FOUND: 404,

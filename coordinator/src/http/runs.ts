@@ -19,7 +19,12 @@ function readRoutes(services: ApiServices): Route[] {
     path: '/runs',
     operationId: 'listRuns',
     summary: 'Runs, the newest first',
-    query: z.strictObject({ status: RunStatus.optional(), workflow: PathId.optional(), ...paging }),
+    query: z.strictObject({
+      status: RunStatus.optional(),
+      workflow: PathId.optional(),
+      root: PathId.optional().describe('The children of this run instead; else no children are listed'),
+      ...paging,
+    }),
     responses: { 200: { description: 'A page of runs', schema: RunPage } },
     errors: ['INVALID_ARGUMENT'],
     handle: async ({ query }) => ({ status: 200, body: await runs.list(query) }),
@@ -88,7 +93,7 @@ function controlRoutes({ runs }: ApiServices): Route[] {
       description: 'Why',
     },
     responses: accepted,
-    errors: ['RUN_NOT_FOUND', 'RUN_FINISHED'],
+    errors: ['RUN_NOT_FOUND', 'RUN_FINISHED', 'INVALID_ARGUMENT'],
     handle: async ({ params, body, caller }) => ({
       status: 202,
       body: await runs.cancel(params.runId, body?.reason, caller),
@@ -103,7 +108,7 @@ function controlRoutes({ runs }: ApiServices): Route[] {
     params,
     body: nothing,
     responses: accepted,
-    errors: ['RUN_NOT_FOUND', 'RUN_FINISHED'],
+    errors: ['RUN_NOT_FOUND', 'RUN_FINISHED', 'INVALID_ARGUMENT'],
     handle: async ({ params }) => ({ status: 202, body: await runs.suspend(params.runId) }),
   });
 
@@ -115,7 +120,7 @@ function controlRoutes({ runs }: ApiServices): Route[] {
     params,
     body: nothing,
     responses: accepted,
-    errors: ['RUN_NOT_FOUND', 'RUN_FINISHED'],
+    errors: ['RUN_NOT_FOUND', 'RUN_FINISHED', 'INVALID_ARGUMENT'],
     handle: async ({ params }) => ({ status: 202, body: await runs.resume(params.runId) }),
   });
   return [cancel, suspend, resume];

@@ -17,7 +17,13 @@ export const RunStatus = z
 export const Run = z
   .object({
     runId: z.string(),
-    taskId: z.string().describe("The run's task at the coordinator's A2A interface; equal to runId"),
+    taskId: z
+      .string()
+      .describe("The run's task at the coordinator's A2A interface: equal to runId, or to a child's root"),
+    child: z
+      .object({ root: z.string(), parent: z.string(), path: z.string() })
+      .optional()
+      .describe('Where a child stands: what happens in it shows on its root'),
     workflow: z.string(),
     version: z.int(),
     status: RunStatus,
@@ -25,12 +31,20 @@ export const Run = z
     input: json,
     output: json.optional(),
     error: json.optional(),
+    stalled: z
+      .object({ reason: z.string(), message: z.string() })
+      .optional()
+      .describe(
+        'Why it is stalled, while it is: NON_DETERMINISM, WORKFLOW_NOT_FOUND, PAYLOAD_MISSING, QUARANTINED or ENGINE',
+      ),
     createdAt: time,
     updatedAt: time,
     links: z.record(z.string(), z.string()),
   })
   .meta({ id: 'Run' });
 export type Run = z.infer<typeof Run>;
+
+const ChildRef = z.object({ runId: z.string(), path: z.string() }).meta({ id: 'ChildRef' });
 
 export const TimelineEntry = z
   .object({
@@ -41,6 +55,7 @@ export const TimelineEntry = z
     agent: z.string().optional(),
     taskId: z.string().optional(),
     attempt: z.int().optional(),
+    child: ChildRef.optional().describe('The child it is about, where it is not about the run itself'),
     data: json.optional(),
   })
   .meta({ id: 'TimelineEntry' });
@@ -57,6 +72,7 @@ export const InboxQuestion = z
   .object({
     id: z.string(),
     runId: z.string(),
+    child: ChildRef.optional().describe('The child that asks, where it is not the run itself'),
     prompt: z.string(),
     schema: z.record(z.string(), json).optional().describe('JSON Schema of `value` in the answer'),
     actions: Question.shape.actions,

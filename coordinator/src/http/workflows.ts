@@ -1,5 +1,6 @@
 import { MeshError } from '@daca-mesh/protocol';
 import { z } from 'zod';
+import { newestVersions } from '../workflow-kit/versions.ts';
 import type { WorkflowDefinition } from '../workflow-kit/workflow.ts';
 import type { ApiServices } from './api.ts';
 import { type Route, route } from './route.ts';
@@ -7,8 +8,9 @@ import { IdempotencyKey, PathId, Run, WorkflowList } from './schemas.ts';
 
 /** Workflows: what can be started, and starting it. */
 export function workflowRoutes({ runs, workflows }: ApiServices): Route[] {
-  const listed = workflows.map(toWorkflow);
-  const byName = new Map(workflows.map((workflow) => [workflow.name, workflow]));
+  const offered = newestVersions(workflows);
+  const listed = offered.map(toWorkflow);
+  const byName = new Map(offered.map((workflow) => [workflow.name, workflow]));
 
   const list = route({
     method: 'get',
@@ -26,7 +28,7 @@ export function workflowRoutes({ runs, workflows }: ApiServices): Route[] {
     operationId: 'startWorkflow',
     summary: 'Starts a run',
     description:
-      'The body is the input. The reply goes out when the run is stored: it survives whatever happens next. With an ' +
+      'The body is the input; the run takes the newest version of the workflow. The reply goes out when the run is stored: it survives whatever happens next. With an ' +
       'Idempotency-Key the same request may be repeated, and makes one run.',
     params: z.object({ name: PathId }),
     headers: z.object({ 'idempotency-key': IdempotencyKey.optional() }),

@@ -20,7 +20,7 @@ export function* answerFromMessage(
     query
       .selectFrom('questions')
       .selectAll()
-      .where('run_id', '=', task.id)
+      .where('root_run_id', '=', task.id)
       .orderBy('asked_at')
       .orderBy('question_id')
       .compile(),

@@ -1,10 +1,13 @@
 import { Answer, EscalationStep, Question } from '@daca-mesh/protocol';
 import { z } from 'zod';
 import type { QuestionRow } from '../store/schema.ts';
+import type { ChildRef } from '../store/timeline.ts';
 
 /** A question of a run as the HTTP API, the console and the command line show it. */
 export interface InboxQuestion extends Question {
   runId: string;
+  /** The child that asks, where it is not the run itself. */
+  child?: ChildRef;
   status: QuestionRow['status'];
   /** What was decided: by a person, or by the author of the question for the case that nobody answers. */
   answer?: Answer;
@@ -55,7 +58,8 @@ export function toInboxQuestion(row: QuestionRow): InboxQuestion {
   const escalation = escalationOf(row);
   return {
     ...toQuestion(row),
-    runId: row.run_id,
+    runId: row.root_run_id,
+    ...(row.child_path === null ? {} : { child: { runId: row.run_id, path: row.child_path } }),
     status: row.status,
     askedAt: isoTime(row.asked_at),
     ...(answer === undefined ? {} : { answer }),

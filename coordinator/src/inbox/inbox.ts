@@ -24,7 +24,10 @@ export interface QuestionPage {
 export function* listQuestions(filter: QuestionFilter): Unit<QuestionPage> {
   let select = query.selectFrom('questions').selectAll();
   if (filter.status !== undefined) select = select.where('status', '=', filter.status);
-  if (filter.runId !== undefined) select = select.where('run_id', '=', filter.runId);
+  if (filter.runId !== undefined) {
+    const { runId } = filter;
+    select = select.where((eb) => eb.or([eb('root_run_id', '=', runId), eb('run_id', '=', runId)]));
+  }
   if (filter.cursor !== undefined) {
     const [askedAt, questionId] = parseCursor(filter.cursor);
     select = select.where((eb) =>

@@ -3,7 +3,8 @@ import { afterCommit, all, first, killPoint, run, type Unit } from '@daca-mesh/p
 import { z } from 'zod';
 import { clearDeadline, setDeadline } from '../deadlines/deadlines.ts';
 import { raiseEvent } from '../outbox/raise.ts';
-import { query, type QuestionRow } from '../store/schema.ts';
+import { isOver, loadRun, rootOf } from '../runs/run-rows.ts';
+import { query, type QuestionRow, type RunRow } from '../store/schema.ts';
 import { appendTimeline, type NewTimelineEntry } from '../store/timeline.ts';
 import { eventNames, type QuestionOutcome, type QuestionRequest } from '../workflow-kit/contract.ts';
 import { checkAnswer } from './check-answer.ts';
@@ -31,11 +32,12 @@ export interface AskRequest extends Omit<QuestionRequest, 'path'> {
 export function* askQuestion(deps: InboxDeps, request: AskRequest): Unit<{ status: 'open' } | QuestionOutcome> {
   const known = yield* readQuestion(request.questionId);
   if (known) return outcomeOf(known);
-  if (yield* isRunOver(request.runId)) return { status: 'withdrawn' };
-  const row = toRow(request, Date.now());
+  const owner = yield* loadRun(request.runId);
+  if (!owner || isOver(owner)) return { status: 'withdrawn' };
+  const row = toRow(request, owner, Date.now());
   checkQuestion(row);
   yield* run(query.insertInto('questions').values(row).compile());
-  yield* countOpen(row.run_id, 1);
+  yield* countOpen(row, 1);
   if (row.deadline_at !== null) {
     yield* setDeadline(deps.signals, {
       kind: 'question',
@@ -49,7 +51,7 @@ export function* askQuestion(deps: InboxDeps, request: AskRequest): Unit<{ statu
   const { id: questionId, prompt, actions, argumentsHash, path, assignee, deadline } = toQuestion(row);
   const asked = { questionId, prompt, actions, argumentsHash, path, assignee, deadline };
   yield* note(deps, row, 'question-asked', asked);
-  yield* showQuestions(deps, row.run_id);
+  yield* showQuestions(deps, row.root_run_id);
   yield* afterCommit(() => killPoint('question-open'));
   return { status: 'open' };
 }
@@ -77,7 +79,7 @@ export function* answerQuestion(deps: InboxDeps, questionId: string, given: Answ
   yield* afterCommit(() => killPoint('answer-accepted'));
   yield* note(deps, row, 'question-answered', { questionId, ...answer, by });
   yield* deliver(deps, closed);
-  yield* showQuestions(deps, row.run_id, `${by} answered: ${answer.action}`);
+  yield* showQuestions(deps, row.root_run_id, `${by} answered: ${answer.action}`);
   return toInboxQuestion(closed);
 }
 
@@ -90,7 +92,7 @@ export function* expireQuestion(deps: InboxDeps, questionId: string): Unit<boole
   const answer = answerOf(closed.answer);
   yield* note(deps, row, 'question-expired', { questionId, ...(answer ? { answer } : {}) });
   yield* deliver(deps, closed);
-  yield* showQuestions(deps, row.run_id, 'the deadline of the question passed');
+  yield* showQuestions(deps, row.root_run_id, 'the deadline of the question passed');
   return true;
 }
 
@@ -116,7 +118,7 @@ export function* escalateQuestion(deps: InboxDeps, questionId: string): Unit<boo
     assignee: step.assignee,
     ...(row.assignee === null ? {} : { from: row.assignee }),
   });
-  yield* showQuestions(deps, row.run_id);
+  yield* showQuestions(deps, row.root_run_id);
   return true;
 }
 
@@ -138,7 +140,7 @@ export function* withdrawQuestions(
     yield* note(deps, row, 'question-withdrawn', { questionId: row.question_id, ...reason });
     if (!over) yield* deliver(deps, closed);
   }
-  yield* showQuestions(deps, which.runId, 'the question is no longer needed');
+  yield* showQuestions(deps, rows[0]?.root_run_id ?? which.runId, 'the question is no longer needed');
 }
 
 /** A question's row, or undefined. */
@@ -167,11 +169,13 @@ export function closedError(row: QuestionRow): MeshError {
   });
 }
 
-function toRow(request: AskRequest, now: number): QuestionRow {
+function toRow(request: AskRequest, owner: RunRow, now: number): QuestionRow {
   const hasArguments = request.arguments !== undefined;
   return {
     question_id: request.questionId,
     run_id: request.runId,
+    root_run_id: rootOf(owner),
+    child_path: owner.path,
     generation: request.generation,
     call_id: request.callId ?? null,
     attempt: request.attempt ?? null,
@@ -226,7 +230,7 @@ function* close(row: QuestionRow, closing: Closing): Unit<QuestionRow | undefine
       .compile(),
   );
   if (!closed) return undefined;
-  yield* countOpen(row.run_id, -1);
+  yield* countOpen(row, -1);
   yield* clearDeadline('question', row.question_id);
   yield* clearDeadline('escalation', row.question_id);
   return closed;
@@ -268,12 +272,13 @@ function* scheduleEscalation(deps: InboxDeps, row: QuestionRow): Unit<void> {
   });
 }
 
-function* countOpen(runId: string, change: 1 | -1): Unit<void> {
+/** A root that has a child with an open question waits too. */
+function* countOpen({ run_id, root_run_id }: QuestionRow, change: 1 | -1): Unit<void> {
   yield* run(
     query
       .updateTable('runs')
       .set((eb) => ({ open_questions: eb('open_questions', '+', change) }))
-      .where('run_id', '=', runId)
+      .where('run_id', 'in', [run_id, root_run_id])
       .compile(),
   );
 }

@@ -30,7 +30,7 @@ export function* showQuestions(deps: InboxDeps, runId: string, done = 'work goes
     query
       .selectFrom('questions')
       .selectAll()
-      .where('run_id', '=', runId)
+      .where('root_run_id', '=', runId)
       .where('status', '=', 'open')
       .orderBy('asked_at')
       .orderBy('question_id')

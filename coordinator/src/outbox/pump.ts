@@ -1,7 +1,7 @@
 import { isMeshError } from '@daca-mesh/protocol';
 import { all, type Database, first, killPoint, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import type { Logger } from 'pino';
-import { isOver, loadRun } from '../runs/run-rows.ts';
+import { firstEvent, isOver, loadRun } from '../runs/run-rows.ts';
 import { type OutboxRow, query, type RunRow } from '../store/schema.ts';
 import type { Selectable } from 'kysely';
 import type { Signals } from '../store/signals.ts';
@@ -137,8 +137,8 @@ class Pump implements OutboxPump {
       } catch (err) {
         if (this.#closed) return;
         logger.warn({ err, runId: row.run_id, kind: row.kind }, 'the engine did not take a row of the outbox');
-        // A row the engine refuses for good must not stop all others; an engine that is away stops them all.
-        if (!isMeshError(err) || err.retryable) {
+        // A row the engine refuses must not stop all others; an engine that is away stops them all.
+        if (!isMeshError(err) || err.code === 'UNAVAILABLE') {
           this.#pausedUntil = Date.now() + Math.min(firstBackoffMs * 2 ** this.#failures++, maxBackoffMs);
         }
         await database.write(() =>
@@ -163,6 +163,10 @@ class Pump implements OutboxPump {
       await engine.startInstance(owner.run_id, owner.workflow, owner.version, envelope);
       return 'done';
     }
+    if (row.kind === 'resume') {
+      await engine.resume(row.run_id);
+      return 'done';
+    }
     const payload: unknown = JSON.parse(row.payload);
     const raised = await engine.raise(row.run_id, row.name, { n: row.event_no, token: owner.token, payload });
     // Without an instance the sweep restarts the run; the event waits.
@@ -172,7 +176,7 @@ class Pump implements OutboxPump {
 
 /** A run that is started again is told only the events that come after its start. */
 function* toEnvelope(row: RunRow): Unit<Envelope> {
-  const earliest = yield* first(selectEarliest({ run_id: row.run_id }));
+  const below = yield* firstEvent(row.run_id);
   return {
     $mesh: 1,
     runId: row.run_id,
@@ -180,7 +184,7 @@ function* toEnvelope(row: RunRow): Unit<Envelope> {
     token: row.token,
     // Written by insertRun from a JSON value.
     input: JSON.parse(row.input) as unknown,
-    seen: { below: earliest?.event_no ?? row.last_event + 1, above: [] },
+    seen: { below, above: [] },
   };
 }
 
@@ -215,14 +219,6 @@ const selectNext = statement<{ now: number }, { next_at: number }>((value) =>
     .where('next_at', '>', value('now'))
     .orderBy('next_at')
     .limit(1),
-);
-const selectEarliest = statement<{ run_id: string }, { event_no: number | null }>((value) =>
-  query
-    .selectFrom('outbox')
-    .select((eb) => eb.fn.min('event_no').as('event_no'))
-    .where('run_id', '=', value('run_id'))
-    .where('kind', '=', 'raise')
-    .where('state', '<>', 'done'),
 );
 const updateState = statement<Pick<Row, 'outbox_id' | 'state'>, unknown>((value) =>
   query

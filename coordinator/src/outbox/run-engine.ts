@@ -20,6 +20,8 @@ export interface RunEngine {
   startInstance(instanceId: string, workflow: string, version: number, envelope: Envelope): Promise<void>;
   raise(instanceId: string, eventName: string, event: RaisedEvent): Promise<'accepted' | 'no-instance'>;
   status(instanceId: string): Promise<InstanceStatus>;
+  /** Lets an instance that the engine has quarantined try again; without effect on any other that runs. */
+  resume(instanceId: string): Promise<void>;
   terminate(instanceId: string): Promise<void>;
   purge(instanceId: string): Promise<void>;
 }

@@ -5,7 +5,8 @@ import type { z } from 'zod';
 import { query, type RunRow } from '../store/schema.ts';
 import type { ClaimOutcome, KitActivities } from '../workflow-kit/contract.ts';
 import type { UnitDeps } from './unit-deps.ts';
-import { insertRun, isOver, loadRun, newToken } from './run-rows.ts';
+import { insertRun, isChild, isOver, loadRun, newToken } from './run-rows.ts';
+import { unstallRun } from './stalled-runs.ts';
 
 /**
  * The first thing every execution of an instance does: it shows its start token. A start that timed out may happen
@@ -37,10 +38,12 @@ export function* claimRun(deps: UnitDeps, input: ClaimInput, schema: z.ZodType |
   }
   if (isOver(row)) return stop(`the run has ended: it is ${row.status}`);
   // A repeated claim of an instance that brought its run along has no token to show.
-  const own = input.token === row.token || (input.token === undefined && row.caller === engineCaller);
+  const broughtAlong = row.caller === engineCaller && !isChild(row);
+  const own = input.token === row.token || (input.token === undefined && broughtAlong);
   if (!own || row.workflow !== input.workflow) return stop('another instance runs this run');
+  yield* unstallRun(deps.signals, row.run_id);
   yield* run(markRunning({ run_id: row.run_id, generation: input.generation, updated_at: Date.now() }));
-  if (row.status === 'pending' && row.open_questions === 0) {
+  if (row.status === 'pending' && row.open_questions === 0 && !isChild(row)) {
     yield* deps.core.append(row.run_id, { status: { state: TaskState.TASK_STATE_WORKING } });
   }
   return go(row);

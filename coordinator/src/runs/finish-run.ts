@@ -1,30 +1,33 @@
 import { TaskState } from '@a2a-js/sdk';
 import { artifact, dataPart, isMeshError, textPart } from '@daca-mesh/protocol';
-import { afterCommit, run, statement, type TaskChange, type Unit } from '@daca-mesh/protocol/server';
-import { setDeadline } from '../deadlines/deadlines.ts';
+import { afterCommit, all, killPoint, run, statement, type TaskChange, type Unit } from '@daca-mesh/protocol/server';
+import { clearDeadline, setDeadline } from '../deadlines/deadlines.ts';
 import { withdrawQuestions } from '../inbox/questions.ts';
 import { query, type RunRow, type TimelineType } from '../store/schema.ts';
 import { appendTimeline } from '../store/timeline.ts';
-import type { RunEnd } from '../workflow-kit/contract.ts';
+import type { RunEnd, UndoRecord } from '../workflow-kit/contract.ts';
 import { abandonCalls } from '../watcher/abandon-calls.ts';
 import type { UnitDeps } from './unit-deps.ts';
 import { runRetentionMs } from './forget-run.ts';
-import { isOver, loadRun } from './run-rows.ts';
+import { requestCancel } from './cancel-run.ts';
+import { isChild, isOver, loadRun } from './run-rows.ts';
 
 /** How long Dapr's own status API answers for a run that has ended. */
 const purgeAfterMs = 24 * 60 * 60 * 1_000;
 
-const endRun = statement<Pick<RunRow, 'run_id' | 'status' | 'output' | 'error'> & { now: number }, unknown>((value) =>
-  query
-    .updateTable('runs')
-    .set({
-      status: value('status'),
-      output: value('output'),
-      error: value('error'),
-      finished_at: value('now'),
-      updated_at: value('now'),
-    })
-    .where('run_id', '=', value('run_id')),
+const endRun = statement<Pick<RunRow, 'run_id' | 'status' | 'output' | 'error' | 'undos'> & { now: number }, unknown>(
+  (value) =>
+    query
+      .updateTable('runs')
+      .set({
+        status: value('status'),
+        output: value('output'),
+        error: value('error'),
+        undos: value('undos'),
+        finished_at: value('now'),
+        updated_at: value('now'),
+      })
+      .where('run_id', '=', value('run_id')),
 );
 
 /** What must not outlive a run. */
@@ -48,17 +51,23 @@ const closing = [
   ),
 ];
 
-const timelineTypes: Record<RunEnd['status'], TimelineType> = {
-  completed: 'run-completed',
-  failed: 'run-failed',
-  canceled: 'run-canceled',
+const timelineTypes: Record<RunEnd['status'], { run: TimelineType; child: TimelineType }> = {
+  completed: { run: 'run-completed', child: 'child-completed' },
+  failed: { run: 'run-failed', child: 'child-failed' },
+  canceled: { run: 'run-canceled', child: 'child-canceled' },
 };
 
 /**
  * Ends a run, once, in one commit: its row, its task (artifact, then terminal status), its timeline, and everything that
- * was still open for it. Calls that are still out are given up; the watcher cancels them.
+ * was still open for it. Calls that are still out are given up; the watcher cancels them. A child has no task; what it
+ * hands back to be undone is kept with its row.
  */
-export function* finishRun(deps: UnitDeps, runId: string, end: RunEnd): Unit<boolean> {
+export function* finishRun(
+  deps: UnitDeps,
+  runId: string,
+  end: RunEnd,
+  undos: readonly UndoRecord[] = [],
+): Unit<boolean> {
   const row = yield* loadRun(runId);
   if (!row || isOver(row)) return false;
   const now = Date.now();
@@ -68,17 +77,40 @@ export function* finishRun(deps: UnitDeps, runId: string, end: RunEnd): Unit<boo
       status: end.status,
       output: end.status === 'completed' ? JSON.stringify(end.output ?? null) : null,
       error: end.status === 'failed' ? JSON.stringify(failureOf(end)) : null,
+      undos: undos.length > 0 ? JSON.stringify(undos) : null,
       now,
     }),
   );
   yield* withdrawQuestions(deps, { runId, reason: 'the run has ended' });
   for (const close of closing) yield* run(close({ run_id: runId }));
   yield* abandonCalls(deps, { runId, reason: 'the run has ended' });
-  yield* appendTimeline(deps.signals, runId, { type: timelineTypes[end.status], data: endData(end) });
+  yield* orphanChildren(deps, runId);
+  const type = timelineTypes[end.status][isChild(row) ? 'child' : 'run'];
+  yield* appendTimeline(deps.signals, runId, { type, data: endData(end) });
   yield* setDeadline(deps.signals, { kind: 'purge', ref: runId, run_id: runId, due_at: now + purgeAfterMs });
+  if (isChild(row)) {
+    yield* clearDeadline('child', runId);
+    yield* afterCommit(() => killPoint('child-ended'));
+    return true;
+  }
   yield* setDeadline(deps.signals, { kind: 'retention', ref: runId, run_id: runId, due_at: now + runRetentionMs });
   yield* appendEnd(deps, row, end);
   return true;
+}
+
+const selectChildren = statement<{ run_id: string }, RunRow>((value) =>
+  query
+    .selectFrom('runs')
+    .selectAll()
+    .where('parent_run_id', '=', value('run_id'))
+    .where('status', 'in', ['pending', 'running', 'stalled']),
+);
+
+/** A workflow awaits its children; one that was ended from outside leaves them behind. */
+function* orphanChildren({ signals }: UnitDeps, runId: string): Unit<void> {
+  for (const child of yield* all(selectChildren({ run_id: runId }))) {
+    yield* requestCancel(signals, child, { by: 'coordinator', reason: 'the run it belongs to has ended' });
+  }
 }
 
 function* appendEnd(deps: UnitDeps, row: RunRow, end: RunEnd): Unit<void> {

@@ -8,6 +8,8 @@ import { type Run, toRun } from './run-view.ts';
 export interface RunFilter {
   status?: RunStatus | undefined;
   workflow?: string | undefined;
+  /** The children of this run instead: everything below it. Without it no children are listed. */
+  root?: string | undefined;
   /** 1 to 500, 50 by default. */
   limit?: number | undefined;
   /** `nextCursor` of the page before. */
@@ -26,6 +28,8 @@ const Cursor = z.tuple([z.number(), z.string()]);
 export function* listRuns(filter: RunFilter): Unit<RunPage> {
   const limit = Math.min(Math.max(filter.limit ?? 50, 1), 500);
   let rows = query.selectFrom('runs').selectAll().orderBy('created_at', 'desc').orderBy('run_id', 'desc');
+  rows =
+    filter.root === undefined ? rows.where('root_run_id', 'is', null) : rows.where('root_run_id', '=', filter.root);
   if (filter.workflow !== undefined) rows = rows.where('workflow', '=', filter.workflow);
   if (filter.cursor !== undefined) {
     const [createdAt, runId] = parseCursor(filter.cursor);

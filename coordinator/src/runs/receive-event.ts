@@ -1,13 +1,14 @@
 import { digest, isMeshError, MeshError } from '@daca-mesh/protocol';
 import { first, run, type Unit } from '@daca-mesh/protocol/server';
+import type { Expression, ExpressionBuilder, SqlBool } from 'kysely';
 import { clearDeadline, setDeadline } from '../deadlines/deadlines.ts';
 import { answerFromEvent } from '../inbox/answers.ts';
 import { raiseEvent } from '../outbox/raise.ts';
-import { query, type ReceivedEventRow, type WaitRow } from '../store/schema.ts';
+import { type CoordinatorSchema, query, type ReceivedEventRow, type WaitRow } from '../store/schema.ts';
 import { appendTimeline } from '../store/timeline.ts';
 import { eventNames, isKitEvent, type WaitOutcome, type WaitRequest } from '../workflow-kit/contract.ts';
 import type { UnitDeps } from './unit-deps.ts';
-import { requireOpenRun } from './run-rows.ts';
+import { loadRun, requireOpenRun, rootOf } from './run-rows.ts';
 
 /**
  * Events named by users. Whoever comes first, the event or the one who waits for it, leaves a row, and the other takes
@@ -48,7 +49,7 @@ export function* receiveEvent(deps: UnitDeps, event: ReceivedEvent): Unit<boolea
     query
       .selectFrom('waits')
       .selectAll()
-      .where('run_id', '=', row.run_id)
+      .where(belongsTo(row.run_id))
       .where('event', '=', name)
       .where('status', '=', 'open')
       .orderBy('created_at')
@@ -70,12 +71,14 @@ export function* waitForEvent(
   const now = Date.now();
   const event = wait.event.toLowerCase();
   const earlier = yield* oldestUnconsumed(runId, event);
+  const owner = yield* loadRun(runId);
   yield* run(
     query
       .insertInto('waits')
       .values({
         wait_id: wait.waitId,
         run_id: runId,
+        root_run_id: owner ? rootOf(owner) : runId,
         event,
         status: earlier ? 'received' : 'open',
         payload: earlier?.payload ?? null,
@@ -141,7 +144,7 @@ function* answerByEvent(deps: UnitDeps, event: ReceivedEvent, questionId?: strin
   const open = query
     .selectFrom('questions')
     .selectAll()
-    .where('run_id', '=', event.runId)
+    .where(belongsTo(event.runId))
     .where('event', '=', event.name)
     .where('status', '=', 'open')
     .orderBy('asked_at')
@@ -204,12 +207,15 @@ function* closeWait(deps: UnitDeps, wait: WaitRow, outcome: WaitOutcome, eventId
   yield* raiseEvent(deps.signals, wait.run_id, eventNames.wait(wait.wait_id), outcome);
 }
 
+/** The oldest event of this name that nobody took: a child hears its own and its root's. */
 function* oldestUnconsumed(runId: string, name: string): Unit<ReceivedEventRow | undefined> {
+  const owner = yield* loadRun(runId);
+  const root = owner ? rootOf(owner) : runId;
   return yield* first(
     query
       .selectFrom('received_events')
       .selectAll()
-      .where('run_id', '=', runId)
+      .where('run_id', 'in', [runId, root])
       .where('name', '=', name)
       .where('consumed_by', 'is', null)
       .orderBy('received_at')
@@ -217,6 +223,12 @@ function* oldestUnconsumed(runId: string, name: string): Unit<ReceivedEventRow |
       .compile(),
   );
 }
+
+/** What waits for the events of a run: the run itself, and everything below a root. */
+const belongsTo =
+  (runId: string) =>
+  (eb: ExpressionBuilder<CoordinatorSchema, 'waits' | 'questions'>): Expression<SqlBool> =>
+    eb.or([eb('run_id', '=', runId), eb('root_run_id', '=', runId)]);
 
 function* consume(eventId: string, by: string): Unit<void> {
   yield* run(query.updateTable('received_events').set({ consumed_by: by }).where('event_id', '=', eventId).compile());

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { MeshError } from '@daca-mesh/protocol';
-import { afterCommit, first, run, statement, type Unit } from '@daca-mesh/protocol/server';
+import { afterCommit, all, first, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import { query, type RunRow, type RunStatus } from '../store/schema.ts';
 import type { Signals } from '../store/signals.ts';
 import { appendTimeline } from '../store/timeline.ts';
@@ -12,6 +12,12 @@ const ends: ReadonlySet<RunRow['status']> = new Set(['completed', 'failed', 'can
 
 /** Whether a run has ended. */
 export const isOver = (row: Pick<RunRow, 'status'>): boolean => ends.has(row.status);
+
+/** Whether a run is a child: it has a row like any other, but no task. */
+export const isChild = (row: Pick<RunRow, 'root_run_id'>): boolean => row.root_run_id !== null;
+
+/** The run at the top of the tree, where people see what happens. */
+export const rootOf = (row: Pick<RunRow, 'run_id' | 'root_run_id'>): string => row.root_run_id ?? row.run_id;
 
 /** A run's status as people see it: the stored one, refined by the flags. */
 export function runStatus(row: RunRow): RunStatus {
@@ -37,6 +43,19 @@ export function* requireRun(runId: string): Unit<RunRow> {
   return row;
 }
 
+/** The row of a run that people can control. @throws MeshError as `requireOpenRun`, `INVALID_ARGUMENT` for a child. */
+export function* requireOpenRoot(runId: string): Unit<RunRow> {
+  const row = yield* requireOpenRun(runId);
+  if (!isChild(row)) return row;
+  throw new MeshError(
+    'INVALID_ARGUMENT',
+    `the run ${runId} is a child: only its root ${rootOf(row)} can be told that`,
+    {
+      details: { path: 'runId', root: rootOf(row) },
+    },
+  );
+}
+
 /** The row of a run that has not ended. @throws MeshError `RUN_NOT_FOUND` or `RUN_FINISHED`. */
 export function* requireOpenRun(runId: string): Unit<RunRow> {
   const row = yield* requireRun(runId);
@@ -54,6 +73,8 @@ export interface NewRun {
   /** `pending` until an instance claims it; a run that an instance brought along is `running`. */
   status: 'pending' | 'running';
   token: string;
+  /** What a child has of its parent. */
+  child?: Pick<RunRow, 'root_run_id' | 'parent_run_id' | 'path' | 'suspended' | 'canceling'>;
 }
 
 /** Writes the row of a new run and the first entry of its timeline. */
@@ -74,16 +95,74 @@ export function* insertRun(signals: Signals, fields: NewRun): Unit<void> {
     suspended: 0,
     canceling: 0,
     cancel_reason: null,
+    root_run_id: null,
+    parent_run_id: null,
+    path: null,
+    undos: null,
+    stall: null,
     open_questions: 0,
     last_event: 0,
     last_seq: 0,
     created_at: now,
     updated_at: now,
     finished_at: null,
+    ...fields.child,
   };
   yield* run(query.insertInto('runs').values(row).compile());
-  const data = { workflow: fields.workflow, version: fields.version, caller: fields.caller };
-  yield* appendTimeline(signals, fields.runId, { type: 'run-started', data });
+  const { workflow, version, caller } = fields;
+  if (fields.child)
+    yield* appendTimeline(signals, fields.runId, { type: 'child-started', data: { workflow, version } });
+  else yield* appendTimeline(signals, fields.runId, { type: 'run-started', data: { workflow, version, caller } });
+}
+
+const selectDescendants = statement<{ run_id: string }, RunRow>((value) =>
+  query
+    .selectFrom('runs')
+    .selectAll()
+    .where('root_run_id', '=', value('run_id'))
+    .where('status', 'in', ['pending', 'running', 'stalled'])
+    .orderBy('path'),
+);
+
+/** Everything below a root that has not ended, parents before their children. */
+export function* openDescendants(rootRunId: string): Unit<readonly RunRow[]> {
+  return yield* all(selectDescendants({ run_id: rootRunId }));
+}
+
+/** Gives a run a new token: an instance that shows the one before must not act for it any more. */
+export function* startOver(runId: string, token: string): Unit<void> {
+  yield* run(query.updateTable('runs').set({ token, status: 'pending' }).where('run_id', '=', runId).compile());
+  // What was told to the instance that is gone, the new one reads from the rows when it takes its steps again.
+  yield* run(
+    query
+      .updateTable('outbox')
+      .set({ state: 'done' })
+      .where('run_id', '=', runId)
+      .where('kind', '=', 'raise')
+      .compile(),
+  );
+}
+
+const selectFirstEvent = statement<{ run_id: string }, { event_no: number | null; last_event: number }>((value) =>
+  query
+    .selectFrom('runs')
+    .select((eb) => [
+      'last_event',
+      eb
+        .selectFrom('outbox')
+        .select(({ fn }) => fn.min('event_no').as('event_no'))
+        .where('outbox.run_id', '=', value('run_id'))
+        .where('kind', '=', 'raise')
+        .where('state', '<>', 'done')
+        .as('event_no'),
+    ])
+    .where('run_id', '=', value('run_id')),
+);
+
+/** The number of the first event a run that is started now is told: those before were for an earlier instance. */
+export function* firstEvent(runId: string): Unit<number> {
+  const row = yield* first(selectFirstEvent({ run_id: runId }));
+  return row?.event_no ?? (row?.last_event ?? 0) + 1;
 }
 
 const insertStart = statement<{ run_id: string; next_at: number }, unknown>((value) =>

@@ -1,11 +1,14 @@
 import type { RunRow, RunStatus } from '../store/schema.ts';
-import { runStatus } from './run-rows.ts';
+import { rootOf, runStatus } from './run-rows.ts';
+import type { RunStall } from './stalled-runs.ts';
 
 /** A run as the HTTP API and the command line show it. */
 export interface Run {
   runId: string;
-  /** The run's task at the coordinator's A2A interface: the same id. */
+  /** The run's task at the coordinator's A2A interface: the same id, or, for a child, its root's. */
   taskId: string;
+  /** Where a child stands: its root, its parent, and the path below the root. */
+  child?: { root: string; parent: string; path: string };
   workflow: string;
   version: number;
   status: RunStatus;
@@ -13,6 +16,8 @@ export interface Run {
   input: unknown;
   output?: unknown;
   error?: unknown;
+  /** Why it is stalled, while it is. */
+  stalled?: RunStall;
   createdAt: string;
   updatedAt: string;
   links: Record<string, string>;
@@ -21,9 +26,11 @@ export interface Run {
 /** The public shape of a run's row. */
 export function toRun(row: RunRow): Run {
   const self = `/runs/${encodeURIComponent(row.run_id)}`;
+  const root = rootOf(row);
   return {
     runId: row.run_id,
-    taskId: row.run_id,
+    taskId: root,
+    ...(row.parent_run_id === null ? {} : { child: { root, parent: row.parent_run_id, path: row.path ?? '' } }),
     workflow: row.workflow,
     version: row.version,
     status: runStatus(row),
@@ -31,6 +38,7 @@ export function toRun(row: RunRow): Run {
     input: JSON.parse(row.input),
     ...jsonField('output', row.output),
     ...jsonField('error', row.error),
+    ...stallOf(row),
     createdAt: new Date(row.created_at).toISOString(),
     updatedAt: new Date(row.updated_at).toISOString(),
     links: {
@@ -44,3 +52,9 @@ export function toRun(row: RunRow): Run {
 
 const jsonField = (name: 'progress' | 'output' | 'error', json: string | null): Record<string, unknown> =>
   json === null ? {} : { [name]: JSON.parse(json) as unknown };
+
+function stallOf({ status, stall }: RunRow): { stalled?: RunStall } {
+  if (status !== 'stalled' || stall === null) return {};
+  // Written by stallRun.
+  return { stalled: JSON.parse(stall) as RunStall };
+}

@@ -2,8 +2,9 @@ import { dataPart, extensionUris, MeshError, newId, userMessage } from '@daca-me
 import type { TaskCore } from '@daca-mesh/protocol/server';
 import { listRuns, type RunFilter, type RunPage } from './list-runs.ts';
 import { receiveEvent } from './receive-event.ts';
-import { requestCancel, resumeRun, suspendRun } from './run-owner.ts';
-import { requireOpenRun, requireRun, runStatus } from './run-rows.ts';
+import { requestCancel } from './cancel-run.ts';
+import { resumeRun, suspendRun } from './run-owner.ts';
+import { requireOpenRoot, requireRun, runStatus } from './run-rows.ts';
 import type { RunStatus } from '../store/schema.ts';
 import { type Run, toRun } from './run-view.ts';
 import type { StoreDeps } from './unit-deps.ts';
@@ -17,7 +18,7 @@ export interface Runs {
   /** The run's status alone, for those who ask often. @throws MeshError `RUN_NOT_FOUND`. */
   status(runId: string): Promise<RunStatus>;
   list(filter: RunFilter): Promise<RunPage>;
-  /** Asks for the cancel; what was done is undone first. @throws MeshError `RUN_NOT_FOUND`, `RUN_FINISHED`. */
+  /** Asks for the cancel; what was done is undone first. @throws MeshError `RUN_NOT_FOUND`, `RUN_FINISHED`, `INVALID_ARGUMENT` for a child. */
   cancel(runId: string, reason?: string, by?: string): Promise<Run>;
   /** Sends nothing new until resumed. @throws MeshError `RUN_NOT_FOUND`, `RUN_FINISHED`. */
   suspend(runId: string): Promise<Run>;
@@ -56,20 +57,20 @@ export function createRuns(
     list: (filter) => database.read(() => listRuns(filter)),
     cancel: async (runId, reason, by = 'local') => {
       await database.write(function* () {
-        const row = yield* requireOpenRun(runId);
+        const row = yield* requireOpenRoot(runId);
         yield* requestCancel(signals, row, { by, ...(reason === undefined ? {} : { reason }) });
       });
       return get(runId);
     },
     suspend: async (runId) => {
       await database.write(function* () {
-        yield* suspendRun(signals, yield* requireOpenRun(runId));
+        yield* suspendRun(signals, yield* requireOpenRoot(runId));
       });
       return get(runId);
     },
     resume: async (runId) => {
       await database.write(function* () {
-        yield* resumeRun(signals, yield* requireOpenRun(runId));
+        yield* resumeRun(signals, yield* requireOpenRoot(runId));
       });
       return get(runId);
     },

@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { all, run, type Unit } from '@daca-mesh/protocol/server';
+import { all, type Unit } from '@daca-mesh/protocol/server';
 import type { Logger } from 'pino';
 import type { InstanceStatus, RunEngine } from '../outbox/run-engine.ts';
 import { query, type RunRow } from '../store/schema.ts';
 import type { RunEnd } from '../workflow-kit/contract.ts';
 import type { StoreDeps } from './unit-deps.ts';
 import { finishRun } from './finish-run.ts';
-import { isOver, loadRun, newToken, requestStart } from './run-rows.ts';
+import { requestCancel } from './cancel-run.ts';
+import { isChild, isOver, loadRun, newToken, openDescendants, requestStart, startOver } from './run-rows.ts';
+import { stallRun } from './stalled-runs.ts';
 
 /**
  * Compares the open runs with the engine, at the start and from time to time. A run without an instance is started
@@ -86,8 +88,8 @@ async function compare(options: SweepOptions, row: RunRow): Promise<void> {
   const { engine, database, logger } = options;
   try {
     const status = await engine.status(row.run_id);
-    const what = verdictOn(row, status);
-    if (what === 'restart' && status !== 'missing') await engine.purge(row.run_id);
+    const what = isChild(row) ? await verdictOnChild(options, row, status) : verdictOn(row, status);
+    if (what === 'restart' && !(await makeRoom(options, row, status))) return;
     if (what === 'fine') return;
     logger.warn({ runId: row.run_id, instance: status, verdict: what }, 'a run does not agree with its instance');
     await database.write(() => settle(options, row, status, what));
@@ -96,7 +98,7 @@ async function compare(options: SweepOptions, row: RunRow): Promise<void> {
   }
 }
 
-type Verdict = 'fine' | 'restart' | 'fail' | 'cancel' | 'stalled';
+type Verdict = 'fine' | 'restart' | 'fail' | 'cancel' | 'orphan' | 'stalled';
 
 function verdictOn(row: RunRow, status: InstanceStatus): Verdict {
   switch (status) {
@@ -119,6 +121,40 @@ function verdictOn(row: RunRow, status: InstanceStatus): Verdict {
   }
 }
 
+/**
+ * A child is its parent's: it ends with the parent's knowledge, and is started again by the parent's replay. One whose
+ * parent is over was left behind: it is canceled, and ended where it has no instance that could end it.
+ */
+async function verdictOnChild({ database }: SweepOptions, row: RunRow, status: InstanceStatus): Promise<Verdict> {
+  const parent = await database.read(() => loadRun(row.parent_run_id ?? ''));
+  if (parent && !isOver(parent)) return status === 'stalled' ? verdictOn(row, status) : 'fine';
+  if (status === 'missing' || ended.has(status)) return 'cancel';
+  return row.canceling === 0 ? 'orphan' : 'fine';
+}
+
+const ended: ReadonlySet<InstanceStatus> = new Set(['completed', 'failed', 'terminated']);
+
+/**
+ * Removes the instances of a run that is to be started over: its own, and those of its children that did not end. All
+ * are ended before the first is removed: daprd does not end a child whose parent it cannot tell.
+ * @returns false where the run was started meanwhile: then these are its own.
+ */
+async function makeRoom({ engine, database }: SweepOptions, row: RunRow, status: InstanceStatus): Promise<boolean> {
+  if (await database.read(() => isStarting(row.run_id))) return false;
+  const children = await database.read(() => openDescendants(row.run_id));
+  if ((await engine.status(row.run_id)) !== status) return false;
+  const left: string[] = [];
+  for (const { run_id: childId } of children) {
+    const childStatus = await engine.status(childId);
+    if (childStatus === 'missing') continue;
+    left.push(childId);
+    if (!ended.has(childStatus)) await engine.terminate(childId);
+  }
+  for (const childId of left) await engine.purge(childId);
+  if (status !== 'missing') await engine.purge(row.run_id);
+  return true;
+}
+
 /** Acts on a verdict, if the run is still as it was when the engine was asked. */
 function* settle(options: SweepOptions, seen: RunRow, status: InstanceStatus, verdict: Verdict): Unit<void> {
   const row = yield* loadRun(seen.run_id);
@@ -134,8 +170,14 @@ function* settle(options: SweepOptions, seen: RunRow, status: InstanceStatus, ve
     case 'cancel':
       yield* finishRun(options, row.run_id, endOf(row, status));
       return;
+    case 'orphan':
+      yield* requestCancel(options.signals, row, { by: 'coordinator', reason: 'the run it belongs to has ended' });
+      return;
     case 'stalled':
-      yield* markStalled(row.run_id);
+      yield* stallRun(options.signals, row.run_id, {
+        reason: 'ENGINE',
+        message: 'the engine holds its instance back',
+      });
       return;
     default:
       verdict satisfies never;
@@ -143,45 +185,24 @@ function* settle(options: SweepOptions, seen: RunRow, status: InstanceStatus, ve
 }
 
 const endOf = (row: RunRow, status: InstanceStatus): RunEnd =>
-  status === 'terminated'
-    ? { status: 'canceled', reason: 'the instance was terminated through the engine', undone: [] }
-    : {
-        status: 'failed',
-        failure: {
-          code: 'INTERNAL',
-          message: `the instance of ${row.workflow} ended (${status}) without finishing the run`,
-          retryable: false,
-        },
-        undone: [],
-        notUndone: [],
-      };
+  isChild(row)
+    ? { status: 'canceled', reason: 'the run it belongs to has ended', undone: [] }
+    : status === 'terminated'
+      ? { status: 'canceled', reason: 'the instance was terminated through the engine', undone: [] }
+      : {
+          status: 'failed',
+          failure: {
+            code: 'INTERNAL',
+            message: `the instance of ${row.workflow} ended (${status}) without finishing the run`,
+            retryable: false,
+          },
+          undone: [],
+          notUndone: [],
+        };
 
 function* restart({ signals }: SweepOptions, runId: string): Unit<void> {
-  yield* run(
-    query.updateTable('runs').set({ token: newToken(), status: 'pending' }).where('run_id', '=', runId).compile(),
-  );
-  // What was told to the instance that is gone, the new one reads from the rows when it takes its steps again.
-  yield* run(
-    query
-      .updateTable('outbox')
-      .set({ state: 'done' })
-      .where('run_id', '=', runId)
-      .where('kind', '=', 'raise')
-      .compile(),
-  );
+  yield* startOver(runId, newToken());
   yield* requestStart(signals, runId);
-}
-
-/** Shows that a run needs an operator, or a process with the right code. */
-export function* markStalled(runId: string): Unit<void> {
-  yield* run(
-    query
-      .updateTable('runs')
-      .set({ status: 'stalled', updated_at: Date.now() })
-      .where('run_id', '=', runId)
-      .where('status', 'in', ['pending', 'running'])
-      .compile(),
-  );
 }
 
 function* isStarting(runId: string): Unit<boolean> {

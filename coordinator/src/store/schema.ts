@@ -15,6 +15,9 @@ export interface CoordinatorSchema {
   outbox: OutboxRow;
   deadlines: DeadlineRow;
   timeline: TimelineRow;
+  payloads: PayloadRow;
+  payload_uses: PayloadUseRow;
+  map_items: MapItemRow;
 }
 
 export type RunStatus =
@@ -42,8 +45,17 @@ export interface RunRow {
   error: string | null;
   progress: string | null;
   suspended: number;
+  /** 0 no, 1 asked for, 2 the time limit of a child. */
   canceling: number;
   cancel_reason: string | null;
+  /** A child: the run at the top of its tree, the run that started it, and where it stands below the first. */
+  root_run_id: string | null;
+  parent_run_id: string | null;
+  path: string | null;
+  /** What a child handed back to be undone, when it ended. */
+  undos: string | null;
+  /** Why it is stalled; null while it is not. */
+  stall: string | null;
   open_questions: number;
   /** Last numbers given out: of events raised to the instance, and of timeline entries. */
   last_event: number;
@@ -86,6 +98,9 @@ export interface CallRow {
 export interface QuestionRow {
   question_id: string;
   run_id: string;
+  /** The run it shows on; another one than `run_id` where a child asks, which stands at `child_path`. */
+  root_run_id: string;
+  child_path: string | null;
   generation: number;
   /** Set when an agent asks: the call, and the agent's own question id. */
   call_id: string | null;
@@ -115,6 +130,8 @@ export interface QuestionRow {
 export interface WaitRow {
   wait_id: string;
   run_id: string;
+  /** The run whose events end it too. */
+  root_run_id: string;
   event: string;
   status: 'open' | 'received' | 'timed-out' | 'withdrawn';
   payload: string | null;
@@ -133,7 +150,7 @@ export interface ReceivedEventRow {
 export interface OutboxRow {
   outbox_id: Generated<number>;
   run_id: string;
-  kind: 'start' | 'raise' | 'purge';
+  kind: 'start' | 'raise' | 'resume' | 'purge';
   /** The number of a raised event within its run; 0 for the other kinds. */
   event_no: number;
   name: string;
@@ -145,7 +162,7 @@ export interface OutboxRow {
 }
 
 export interface DeadlineRow {
-  kind: 'call-limit' | 'call-silence' | 'question' | 'escalation' | 'wait' | 'purge' | 'retention';
+  kind: 'call-limit' | 'call-silence' | 'question' | 'escalation' | 'wait' | 'child' | 'purge' | 'retention';
   ref: string;
   run_id: string;
   due_at: number;
@@ -161,11 +178,44 @@ export interface TimelineRow {
   task_id: string | null;
   attempt: number | null;
   data: string | null;
+  /** The child it is about, and where that stands. */
+  child_id: string | null;
+  child_path: string | null;
+}
+
+/** An item of a `map`. */
+export interface MapItemRow {
+  map_id: string;
+  item: number;
+  run_id: string;
+  /** The child that works on it, or did. */
+  lane_id: string | null;
+  input: string;
+  outcome: string | null;
+  undos: string | null;
+}
+
+/** A large value of a run, by the digest of its JSON. */
+interface PayloadRow {
+  digest: string;
+  bytes: number;
+  json: string;
+  created_at: number;
+}
+
+/** A run that refers to a large value. */
+interface PayloadUseRow {
+  run_id: string;
+  digest: string;
 }
 
 /** The closed list of timeline entry types. */
 export const timelineTypes = [
   'run-started',
+  'child-started',
+  'child-completed',
+  'child-failed',
+  'child-canceled',
   'call-sent',
   'call-progress',
   'call-completed',
@@ -184,6 +234,8 @@ export const timelineTypes = [
   'compensation-completed',
   'run-suspended',
   'run-resumed',
+  'run-stalled',
+  'warning',
   'cancel-requested',
   'run-completed',
   'run-failed',
@@ -251,5 +303,41 @@ export const coordinatorMigrations: readonly string[] = [
   CREATE TABLE timeline (
     run_id TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, type TEXT NOT NULL, call_id TEXT, agent TEXT,
     task_id TEXT, attempt INTEGER, data TEXT, PRIMARY KEY (run_id, seq)) STRICT, WITHOUT ROWID;
+  `,
+  `
+  ALTER TABLE runs ADD COLUMN stall TEXT;
+
+  CREATE TABLE payloads (
+    digest TEXT PRIMARY KEY, bytes INTEGER NOT NULL, json TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+  CREATE TABLE payload_uses (
+    run_id TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (run_id, digest)) STRICT, WITHOUT ROWID;
+  CREATE INDEX payload_uses_by_digest ON payload_uses (digest);
+  `,
+  `
+  ALTER TABLE runs ADD COLUMN root_run_id TEXT;
+  ALTER TABLE runs ADD COLUMN parent_run_id TEXT;
+  ALTER TABLE runs ADD COLUMN path TEXT;
+  ALTER TABLE runs ADD COLUMN undos TEXT;
+  CREATE INDEX runs_by_root ON runs (root_run_id) WHERE root_run_id IS NOT NULL;
+  CREATE INDEX runs_by_parent ON runs (parent_run_id) WHERE parent_run_id IS NOT NULL;
+
+  ALTER TABLE questions ADD COLUMN root_run_id TEXT NOT NULL DEFAULT '';
+  ALTER TABLE questions ADD COLUMN child_path TEXT;
+  UPDATE questions SET root_run_id = run_id;
+  CREATE INDEX questions_by_root ON questions (root_run_id, status);
+
+  ALTER TABLE waits ADD COLUMN root_run_id TEXT NOT NULL DEFAULT '';
+  UPDATE waits SET root_run_id = run_id;
+  CREATE INDEX waits_by_root ON waits (root_run_id, event);
+
+  ALTER TABLE timeline ADD COLUMN child_id TEXT;
+  ALTER TABLE timeline ADD COLUMN child_path TEXT;
+
+  CREATE TABLE map_items (
+    map_id TEXT NOT NULL, item INTEGER NOT NULL, run_id TEXT NOT NULL, lane_id TEXT, input TEXT NOT NULL, outcome TEXT,
+    undos TEXT, PRIMARY KEY (map_id, item)) STRICT, WITHOUT ROWID;
+  CREATE INDEX map_items_free ON map_items (map_id, item) WHERE lane_id IS NULL;
+  CREATE INDEX map_items_taken ON map_items (lane_id) WHERE outcome IS NULL;
+  CREATE INDEX map_items_by_run ON map_items (run_id);
   `,
 ];

@@ -32,6 +32,11 @@ class Followers {
     };
   }
 
+  /** Whether anyone watches anything. */
+  get any(): boolean {
+    return this.#counts.size > 0;
+  }
+
   has(runId: string): boolean {
     return this.#counts.has(runId);
   }

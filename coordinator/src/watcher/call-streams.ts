@@ -1,6 +1,7 @@
 import { isInterrupted, isTerminal } from '@daca-mesh/protocol';
 import type { AgentEvent } from '@daca-mesh/protocol/client';
 import { all, statement, type Unit } from '@daca-mesh/protocol/server';
+import { loadRun, rootOf } from '../runs/run-rows.ts';
 import { type CallRow, query } from '../store/schema.ts';
 import { callRef, keyOf } from './call-rows.ts';
 import type { WatcherDeps } from './watcher-deps.ts';
@@ -28,10 +29,20 @@ export class CallStreams {
     this.#unlisten = deps.signals.followers.changed.listen((runId) => this.#followersChanged(runId));
   }
 
-  /** Opens a stream for a call that became open, where its run is watched. */
+  /** Opens a stream for a call that became open, where its run, or the root of that, is watched. */
   opened(row: CallRow): void {
-    const { followers } = this.#deps.signals;
-    if (followers.has(row.run_id)) this.#open(row);
+    const { signals, database, logger } = this.#deps;
+    if (signals.followers.has(row.run_id)) this.#open(row, row.run_id);
+    else if (signals.followers.any) {
+      database
+        .read(() => loadRun(row.run_id))
+        .then((owner) => {
+          if (owner && signals.followers.has(rootOf(owner))) this.#open(row, rootOf(owner));
+        })
+        .catch((err: unknown) => {
+          if (!this.#signal.aborted) logger.error({ err, runId: row.run_id }, 'the run of a call could not be read');
+        });
+    }
   }
 
   async close(): Promise<void> {
@@ -50,14 +61,14 @@ export class CallStreams {
     database
       .read(() => openCallsOfRun(runId))
       .then((rows) => {
-        for (const row of rows) this.#open(row);
+        for (const row of rows) this.#open(row, runId);
       })
       .catch((err: unknown) => {
         if (!this.#signal.aborted) logger.error({ err, runId }, 'the calls of a run could not be read');
       });
   }
 
-  #open(row: CallRow): void {
+  #open(row: CallRow, watched: string): void {
     const ref = callRef(keyOf(row));
     const peer = this.#deps.directory.at(row.peer_url ?? '');
     if (!peer || !row.task_id || this.#streams.has(ref) || this.#streams.size >= maxStreams || this.#signal.aborted)
@@ -68,7 +79,7 @@ export class CallStreams {
     const done = this.#follow(row, peer.client.subscribe(row.task_id, { signal })).finally(() =>
       this.#streams.delete(ref),
     );
-    this.#streams.set(ref, { runId: row.run_id, stop, done });
+    this.#streams.set(ref, { runId: watched, stop, done });
   }
 
   async #follow(row: CallRow, events: AsyncGenerator<AgentEvent>): Promise<void> {
@@ -100,7 +111,16 @@ export class CallStreams {
 }
 
 const selectOpen = statement<{ run_id: string }, CallRow>((value) =>
-  query.selectFrom('calls').selectAll().where('run_id', '=', value('run_id')).where('state', '=', 'open'),
+  query
+    .selectFrom('calls')
+    .selectAll()
+    .where('run_id', 'in', (eb) =>
+      eb
+        .selectFrom('runs')
+        .select('runs.run_id')
+        .where((own) => own.or([own('runs.run_id', '=', value('run_id')), own('root_run_id', '=', value('run_id'))])),
+    )
+    .where('state', '=', 'open'),
 );
 
 function* openCallsOfRun(runId: string): Unit<readonly CallRow[]> {

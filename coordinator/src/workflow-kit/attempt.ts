@@ -45,7 +45,7 @@ async function* nextOutcome(run: Run, { callId, attempt }: CallRequest): Step<Ca
   for (;;) {
     const event = run.events.take(name);
     // Raised by the coordinator for exactly this attempt.
-    if (event) return event.payload as CallOutcome;
+    if (event) return (await run.unpack('payload', event)) as CallOutcome;
     yield* untilAny([run.events.waiter(name)]);
   }
 }

@@ -16,7 +16,7 @@ export async function* awaitVerdict(
 ): Step<unknown> {
   for (let proposals = 0; ;) {
     const verdict = run.events.take(verdictName);
-    if (verdict) return verdict.payload;
+    if (verdict) return await run.unpack('payload', verdict);
     const raised = userEvent === undefined ? undefined : run.events.takeRaw(userEvent);
     if (raised) {
       const key = `${path}.propose-${proposals++}`;

@@ -28,6 +28,11 @@ interface UndoCall<Output, S extends string> {
   input(result: Output | undefined): SkillInput<S> | undefined;
 }
 
+/** A call that undoes something, as data. It must accept that there is nothing to undo. */
+export type UndoingCall =
+  | { [S in SkillId]: { target: CallTarget<S>; input: SkillInput<S> } }[SkillId]
+  | { target: { agent: string }; input: unknown };
+
 /** One undoing call per known skill, so that input and target fit each other. */
 type AnyUndoCall<Output> =
   | { [S in SkillId]: UndoCall<Output, S> }[SkillId]

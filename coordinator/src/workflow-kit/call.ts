@@ -2,7 +2,7 @@ import { skillSchemas } from '@daca-mesh/agent-cards';
 import { makeAttempt, type SettledOutcome } from './attempt.ts';
 import { backoffMs } from './backoff.ts';
 import type { CallOptions, CallTarget } from './call-options.ts';
-import { compensationAttempts } from './compensation.ts';
+import { compensationAttempts, type Undo, type UndoAction } from './undo-list.ts';
 import type { CallRequest } from './contract.ts';
 import { toMs } from './duration.ts';
 import { decideExhausted, type ExhaustedCall } from './exhausted.ts';
@@ -11,7 +11,6 @@ import { callIdOf, effectKeyOf, messageIdOf } from './identity.ts';
 import { invoke, pause } from './invoke.ts';
 import type { Step } from './orchestration.ts';
 import type { Place, Run } from './run.ts';
-import type { Undo } from './undo-list.ts';
 
 const defaults = { attempts: 5, timeoutMs: 10 * 60_000, noProgressMs: 5 * 60_000 };
 
@@ -34,7 +33,7 @@ export async function* call(
       request,
     );
     if (outcome.status === 'completed') {
-      if (undo) undo.result = outcome.output;
+      if (undo) Object.assign(undo, { result: outcome.output, at: run.orchestration.now().getTime() });
       return outcome.output;
     }
     // Rejected means: not done (A2A specification, TaskState).
@@ -102,13 +101,16 @@ function registerUndo(
     label: `${targetLabel(target)} at ${path}`,
     skip: false,
     result: undefined,
-    async *run(result) {
-      const input = undoCall.input(result);
-      if (input !== undefined) yield* call(run, undoCall.target, input, {});
-    },
+    action: (result) => undoingCall(undoCall, result),
   };
   run.undos.push(undo);
   return undo;
+}
+
+/** The call that undoes something, as data. */
+export function undoingCall(undo: NonNullable<CallOptions<unknown>['undo']>, result: unknown): UndoAction | undefined {
+  const input = undo.input(result);
+  return input === undefined ? undefined : { call: { target: undo.target, input } };
 }
 
 function checkOutput(outcome: SettledOutcome, { target }: CallRequest): SettledOutcome {

@@ -1,4 +1,5 @@
 import type { Answer, AnswerAction, EscalationStep } from '@daca-mesh/protocol';
+import type { Carried } from './payloads.ts';
 
 /**
  * The contract between workflow code (deterministic, replayed) and the coordinator's activities (all I/O). Workflows
@@ -7,7 +8,14 @@ import type { Answer, AnswerAction, EscalationStep } from '@daca-mesh/protocol';
  */
 
 /** What the engine's instance is started with. */
-export interface Envelope {
+export interface Envelope extends EnvelopeMarks {
+  input: unknown;
+}
+
+/** An envelope as it travels. */
+export type CarriedEnvelope = EnvelopeMarks & Carried<'input'>;
+
+interface EnvelopeMarks {
   /** Marks an input written by the kit; an input without it was given to Dapr's own API. */
   $mesh: 1;
   runId: string;
@@ -15,8 +23,9 @@ export interface Envelope {
   generation: number;
   /** The start token of the run row; a claim with another token stops without effect. */
   token: string;
-  input: unknown;
   seen: SeenEvents;
+  /** Only a child has it: the run at the top of its tree, where people see what the child does. */
+  root?: string;
 }
 
 /** Which numbered events of the run were seen: all below `below`, and the few of `above`. */
@@ -122,6 +131,59 @@ export interface WaitRequest {
 /** Payload of the event `wait:<waitId>`. */
 export type WaitOutcome = { status: 'received'; payload: unknown } | { status: 'timed-out' };
 
+/** A child as its parent opens it. */
+export interface ChildRequest {
+  /** `<rootRunId>-<12 hex>`, made from the parent's id, its generation and the branch path. */
+  childId: string;
+  /** Where it stands in its parent, for people: `2`, `2[kitchen]`. */
+  path: string;
+  workflow: string;
+  version: number;
+  input: unknown;
+  /** Time limit from the moment its row is written; the store's clock decides. */
+  timeoutMs?: number;
+}
+
+/** The row of a child is there: its instance may be started with this. */
+export interface OpenedChild {
+  status: 'open';
+  /** Follows from the parent's token, so that a parent that is started over gets children that are started over. */
+  token: string;
+  seen: SeenEvents;
+}
+
+/** How a child ended: what its row says, whatever the engine tells. */
+export type ChildOutcome = (
+  | { status: 'completed'; output: unknown }
+  | { status: 'failed' | 'canceled'; failure: Failure }
+) & {
+  /** Whether it handed back anything to be undone. */
+  undoable: boolean;
+};
+
+/** An item of a `map` that a lane works on. */
+export interface MapItem {
+  index: number;
+  input: unknown;
+}
+
+/** How an item ended. */
+export type ItemOutcome = { ok: true; value: unknown } | { ok: false; failure: Failure };
+
+/**
+ * What undoes a step, as data: a child hands its list back, and the root undoes it when the child is long over. A child
+ * or a map within it stands for the list that was handed back by it.
+ */
+export type UndoRecord = { label: string; at: number } & UndoData;
+export type UndoData =
+  | { call: { target: CallRequest['target']; input: unknown } }
+  | { activity: { name: string; input: unknown } }
+  | HandedUndos
+  | { problem: string };
+
+/** Whose undo list: a child's, or the one of all items of a map. */
+export type HandedUndos = { childId: string } | { mapId: string };
+
 /** What the first activity of every execution answers. `stop`: this instance must end without effect. */
 export type ClaimOutcome =
   | { status: 'go'; runId: string; token: string; input: unknown; canceled: boolean }
@@ -165,21 +227,59 @@ export interface KitActivities {
   progress(input: ActivityScope & { message: string; percent?: number }): Promise<{ status: 'ok' }>;
   note(
     input: ActivityScope & {
-      entry: { type: 'retry-scheduled' | 'compensation-started' | 'compensation-completed' | 'waiting'; data: unknown };
+      /** `resumed` writes none: that any activity is executed shows that the run is not stalled any more. */
+      entry: {
+        type: 'retry-scheduled' | 'compensation-started' | 'compensation-completed' | 'waiting' | 'resumed';
+        data: unknown;
+      };
     },
   ): Promise<{ status: 'ok' }>;
   /** A local activity registered by name (own I/O of the coordinator). */
   local(input: ActivityScope & { name: string; key: string; input: unknown }): Promise<{ output: unknown }>;
-  /** The last one: artifact, terminal status, closed calls and withdrawn questions in one commit. */
-  finish(input: ActivityScope & { end: RunEnd }): Promise<{ status: 'ok' }>;
+  /** Writes the row of a child, or tells how it ended where an earlier execution of the parent ran it. */
+  openChild(input: ActivityScope & { child: ChildRequest }): Promise<OpenedChild | ChildOutcome>;
+  /** How a child whose instance has ended ended; one that did not say is ended here. */
+  childEnd(input: ActivityScope & { childId: string }): Promise<ChildOutcome>;
+  /** Cancels children; one that was opened and never started just ends. They hand back what is to be undone. */
+  cancelChildren(
+    input: ActivityScope & { children: { childId: string; started: boolean }[]; reason: string },
+  ): Promise<{ status: 'ok' }>;
+  /** A part of an undo list that was handed back, in order of completion. */
+  handedUndos(
+    input: ActivityScope & { of: HandedUndos; from: number },
+  ): Promise<{ undos: UndoRecord[]; next?: number }>;
+  /** Writes the rows of the items of a map. */
+  putItems(input: ActivityScope & { mapId: string; from: number; items: unknown[] }): Promise<{ status: 'ok' }>;
+  /** Stores what became of the item a lane has, and gives it the next one; none when all are taken. */
+  nextItem(
+    input: ActivityScope & {
+      mapId: string;
+      settled?: { index: number; outcome: ItemOutcome; undos: UndoRecord[] };
+    },
+  ): Promise<{ item?: MapItem }>;
+  /** A part of the outcomes of a map, in the order of its items. */
+  itemOutcomes(
+    input: ActivityScope & { mapId: string; from: number },
+  ): Promise<{ outcomes: ItemOutcome[]; undoable: boolean; next?: number }>;
+  /**
+   * The last one: artifact, terminal status, closed calls and withdrawn questions in one commit. A child hands back what
+   * undoes it.
+   */
+  finish(input: ActivityScope & { end: RunEnd; undos?: UndoRecord[] }): Promise<{ status: 'ok' }>;
 }
 
 /** Every event raised to an instance: numbered per run so that a repeated one is recognized. */
-export interface RaisedEvent {
+export interface RaisedEvent extends EventMarks {
+  payload: unknown;
+}
+
+/** A raised event as it travels. */
+export type CarriedEvent = EventMarks & Carried<'payload'>;
+
+interface EventMarks {
   /** The event's number within the run, from 1. */
   n: number;
   token: string;
-  payload: unknown;
 }
 
 /** Names of the events of the kit. They are refused at the edges when a user sends them. */
@@ -188,7 +288,9 @@ export const eventNames = {
   answer: (questionId: string) => `answer:${questionId}`,
   wait: (waitId: string) => `wait:${waitId}`,
   cancel: 'cancel',
+  /** The run was stalled and is asked to try again. */
+  resume: 'mesh:resume',
 } as const;
 
 /** Whether an event name belongs to the kit. */
-export const isKitEvent = (name: string): boolean => /^(?:call:|answer:|wait:|cancel$)/i.test(name);
+export const isKitEvent = (name: string): boolean => /^(?:call:|answer:|wait:|mesh:|cancel$)/i.test(name);

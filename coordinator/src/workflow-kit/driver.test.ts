@@ -77,54 +77,6 @@ describe('a run', () => {
   });
 });
 
-describe('a replay', () => {
-  const original = workflow(async function* (mesh) {
-    yield* mesh.call({ skill: 'a' }, { n: 1 });
-    return yield* mesh.call({ skill: 'b' }, { n: 2 });
-  });
-
-  it.each([
-    ['another skill', workflow((mesh) => mesh.call({ skill: 'other' }, { n: 1 }))],
-    ['another input', workflow((mesh) => mesh.call({ skill: 'a' }, { n: 9 }))],
-    [
-      'another place',
-      workflow(async function* (mesh) {
-        mesh.uuid();
-        return yield* mesh.call({ skill: 'a' }, { n: 1 });
-      }),
-    ],
-    ['another kind of step', workflow((mesh) => mesh.activity('a', {}))],
-    [
-      'a failure it would catch',
-      workflow(async function* (mesh) {
-        try {
-          yield* mesh.call({ skill: 'other' }, {});
-        } catch {
-          // what comes next would fit again
-        }
-        return yield* mesh.call({ skill: 'b' }, { n: 2 });
-      }),
-    ],
-  ])('that reads results of other steps stalls the run and does not fail it: %s', async (_what, changed) => {
-    const { engine, activities } = startRun(original, {}, { agents: { b: () => 'open' } });
-    await engine.settle();
-    expect(activities.sent).toHaveLength(2);
-    const { log } = activities;
-    const before = log.length;
-    engine.replaceCode(changed);
-    engine.raise('nudge', {});
-    await engine.settle();
-    expect(engine.status).toBe('stalled');
-    expect(engine.failure?.type).toBe('NON_DETERMINISM');
-    expect(log).toHaveLength(before);
-
-    engine.replaceCode(original);
-    activities.settle(activities.sent[1]?.callId ?? '', 1, completed({ ok: true }));
-    await engine.settle();
-    expect(activities.end).toEqual({ status: 'completed', output: { result: { ok: true } } });
-  });
-});
-
 describe('defineWorkflow', () => {
   it('refuses a function the engine would not run', () => {
     // A sync generator fits the type of a workflow's run only by force.

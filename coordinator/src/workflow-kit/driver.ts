@@ -1,13 +1,16 @@
-import { isMeshError, MeshError } from '@daca-mesh/protocol';
-import { z } from 'zod';
-import { compensationAttempts, runCanceled, unwind } from './compensation.ts';
-import { type ClaimOutcome, type Envelope, eventNames, type RunEnd } from './contract.ts';
+import { isMeshError } from '@daca-mesh/protocol';
+import type { ActivityInput } from './activity-message.ts';
+import { runCanceled, unwind } from './compensation.ts';
+import { type ClaimOutcome, type CarriedEnvelope, eventNames, type RunEnd } from './contract.ts';
 import { Events } from './events.ts';
 import { fromFailure } from './failure.ts';
-import { invoke } from './invoke.ts';
+import { invoke, schedule } from './invoke.ts';
 import { createMesh } from './mesh.ts';
 import type { Leaf, Orchestration, Step, Wait } from './orchestration.ts';
+import type { Carried, Payloads } from './payloads.ts';
 import { Run } from './run.ts';
+import { runWorkflow } from './run-workflow.ts';
+import { compensationAttempts, handOver } from './undo-list.ts';
 import type { WorkflowDefinition } from './workflow.ts';
 
 /**
@@ -18,9 +21,11 @@ export async function* drive(
   definition: WorkflowDefinition,
   orchestration: Orchestration,
   startedWith: unknown,
+  payloads: Payloads,
 ): AsyncGenerator<unknown, unknown, unknown> {
   const start = toStart(orchestration, startedWith);
-  const run = new Run(orchestration, start, new Events(orchestration, start.token ?? '', start.seen));
+  const events = new Events(orchestration, start.token ?? '', start.seen);
+  const run = new Run(orchestration, start, events, payloads, definition.uses);
   const claim = yield* pump(run, claimRun(run, definition, start));
   if (claim.status === 'stop') return { stopped: claim.reason };
   run.events.token = claim.token;
@@ -28,63 +33,57 @@ export async function* drive(
   let end: RunEnd;
   try {
     if (claim.canceled) throw runCanceled(undefined);
-    const input = start.generation === 0 ? claim.input : start.input;
-    const output = yield* cancelable(run, execute(run, definition, input));
-    if (run.next) return continueAsNew(run, run.next.input);
+    const input = start.generation === 0 ? claim.input : await run.unpack('input', start);
+    const output = yield* cancelable(run, runWorkflow(definition, createMesh(run), input));
+    if (run.next) return await continueAsNew(run, run.next);
     end = { status: 'completed', output };
   } catch (error) {
-    if (run.mismatch) throw run.mismatch;
+    if (run.stalled) throw run.stalled;
     if (!isMeshError(error)) orchestration.warn('a workflow failed unexpectedly', { runId: run.runId, err: error });
     end = yield* pump(run, unwind(run, root, error));
   }
-  yield* pump(run, invoke(run, 'finish', 'finish', { end }, { attempts: compensationAttempts }));
+  const handed = run.root === undefined ? {} : { undos: handOver(run) };
+  yield* pump(run, invoke(run, 'finish', 'finish', { end, ...handed }, { attempts: compensationAttempts }));
   if (end.status === 'failed') throw fromFailure(end.failure);
-  return end.status === 'completed' ? end.output : { canceled: true };
+  if (end.status === 'canceled') return { canceled: true };
+  // Its parent reads the output from the row.
+  if (run.root !== undefined) return { completed: true };
+  const output = await payloads.pack(run.runId, 'output', end.output);
+  return 'ref' in output ? output.ref : output.output;
 }
 
-type Start = Pick<Envelope, 'runId' | 'generation' | 'seen'> & { token?: string; input: unknown };
+type Start = Pick<CarriedEnvelope, 'runId' | 'generation' | 'seen' | 'root'> & { token?: string } & Carried<'input'>;
 
 function toStart({ instanceId }: Orchestration, startedWith: unknown): Start {
   // Only our own outbox writes the mark; the claim judges the token.
-  if (typeof startedWith === 'object' && startedWith !== null && '$mesh' in startedWith) return startedWith as Envelope;
+  if (typeof startedWith === 'object' && startedWith !== null && '$mesh' in startedWith)
+    return startedWith as CarriedEnvelope;
   return { runId: instanceId, generation: 0, seen: { below: 1, above: [] }, input: startedWith };
 }
 
 async function* claimRun(run: Run, definition: WorkflowDefinition, start: Start): Step<ClaimOutcome> {
-  const { token, input } = start;
+  const { token } = start;
   return yield* invoke(run, 'claim', 'claim', {
     instanceId: run.orchestration.instanceId,
     workflow: definition.name,
     version: definition.version,
     generation: start.generation,
-    ...(token === undefined ? { input } : { token }),
+    ...(token === undefined ? { input: await run.unpack('input', start) } : { token }),
   });
 }
 
-async function* execute(run: Run, definition: WorkflowDefinition, input: unknown): Step<unknown> {
-  const parsed = definition.input.safeParse(input);
-  if (!parsed.success) throw misfit('INVALID_ARGUMENT', `the input of ${definition.name} does not fit`, parsed.error);
-  const output = yield* definition.run(createMesh(run), parsed.data);
-  const checked = definition.output.safeParse(output);
-  if (!checked.success)
-    throw misfit('INVALID_OUTPUT', `${definition.name} returned what it does not promise`, checked.error);
-  return checked.data;
-}
-
-function misfit(code: 'INVALID_ARGUMENT' | 'INVALID_OUTPUT', what: string, error: z.ZodError): MeshError {
-  return new MeshError(code, `${what}: ${z.prettifyError(error)}`, { details: { issues: error.issues } });
-}
-
-function continueAsNew(run: Run, input: unknown): { continued: true } {
+async function continueAsNew(run: Run, next: NonNullable<Run['next']>): Promise<{ continued: true }> {
+  const carried = await run.payloads.pack(run.runId, 'input', next.input);
   const leftovers = run.events.close();
   run.orchestration.continueAsNew(
     {
       $mesh: 1,
       runId: run.runId,
-      generation: run.generation + 1,
+      generation: run.generation + (next.sameGeneration ? 0 : 1),
       token: run.events.token,
-      input,
+      ...carried,
       seen: run.events.seen(),
+      ...(run.root === undefined ? {} : { root: run.root }),
     },
     leftovers,
   );
@@ -95,7 +94,7 @@ function continueAsNew(run: Run, input: unknown): { continued: true } {
 async function* pump<T>(run: Run, step: Step<T>): AsyncGenerator<unknown, T, unknown> {
   for (;;) {
     const { done, value } = await step.next();
-    if (run.mismatch) throw run.mismatch;
+    if (run.stalled) throw run.stalled;
     if (done) return value;
     yield* sleepUntilAny(run, value);
   }
@@ -106,13 +105,13 @@ async function* cancelable<T>(run: Run, step: Step<T>): AsyncGenerator<unknown, 
   const root = run.branch;
   for (;;) {
     const { done, value } = await step.next();
-    if (run.mismatch) throw run.mismatch;
+    if (run.stalled) throw run.stalled;
     if (done) return value;
     const waits: Leaf[] = [...value];
     if (!run.next) yield* sleepUntilAny(run, [...waits, run.events.waiter(eventNames.cancel)]);
     const cancel = run.events.take(eventNames.cancel);
     if (cancel) {
-      const canceled = runCanceled(cancelReason(cancel.payload));
+      const canceled = runCanceled(cancelReason(await run.unpack('payload', cancel)));
       root.abort(canceled);
       run.next = undefined;
       // Whatever it does with that (returns, throws something else, waits on): the run is canceled.
@@ -123,9 +122,16 @@ async function* cancelable<T>(run: Run, step: Step<T>): AsyncGenerator<unknown, 
   }
 }
 
-function* sleepUntilAny(run: Run, leaves: Wait): Generator<unknown, void, unknown> {
-  if (!leaves.some((leaf) => leaf.isComplete)) yield run.orchestration.anyOf(leaves);
+async function* sleepUntilAny(run: Run, leaves: Wait): AsyncGenerator<unknown, void, unknown> {
+  for (;;) {
+    // Nobody waits for it: what it does is to show that the run goes on, where it was stalled.
+    if (run.events.take(eventNames.resume)) await schedule(run, 'note', `resume.${run.resumes++}`, resumed);
+    if (leaves.some((leaf) => leaf.isComplete)) return;
+    yield run.orchestration.anyOf([...leaves, run.events.waiter(eventNames.resume)]);
+  }
 }
+
+const resumed: ActivityInput<'note'> = { entry: { type: 'resumed', data: {} } };
 
 function cancelReason(payload: unknown): string | undefined {
   const reason = typeof payload === 'object' && payload !== null && 'reason' in payload ? payload.reason : undefined;

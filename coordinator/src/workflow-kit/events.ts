@@ -1,6 +1,7 @@
-import { type RaisedEvent, type SeenEvents, isKitEvent } from './contract.ts';
+import { type CarriedEvent, type SeenEvents, isKitEvent } from './contract.ts';
 import { EventNumbers } from './event-numbers.ts';
 import type { Leaf, Orchestration, ReceivedEvent } from './orchestration.ts';
+import type { Carried } from './payloads.ts';
 
 /**
  * The events of a run. There is at most one waiter per name, kept until it got its event: the engine gives an event to
@@ -32,7 +33,7 @@ export class Events {
   }
 
   /** Takes the payload of an event of the kit, if one arrived. */
-  take(name: string): { payload: unknown } | undefined {
+  take(name: string): Carried<'payload'> | undefined {
     for (let received = this.takeRaw(name); received; received = this.takeRaw(name)) {
       const event = this.#accept({ name, value: received.payload });
       if (event) return event;
@@ -72,16 +73,16 @@ export class Events {
     return untaken.filter((event) => !isKitEvent(event.name));
   }
 
-  #accept({ name, value }: ReceivedEvent): { payload: unknown } | undefined {
-    if (!isRaisedEvent(value) || value.token !== this.token) {
+  #accept({ name, value }: ReceivedEvent): Carried<'payload'> | undefined {
+    if (!isCarriedEvent(value) || value.token !== this.token) {
       this.#orchestration.warn('dropped an event of the kit that does not carry the token of the run', { event: name });
       return undefined;
     }
-    return this.#numbers.add(value.n) ? { payload: value.payload } : undefined;
+    return this.#numbers.add(value.n) ? value : undefined;
   }
 }
 
-function isRaisedEvent(value: unknown): value is RaisedEvent {
+function isCarriedEvent(value: unknown): value is CarriedEvent {
   return (
     typeof value === 'object' &&
     value !== null &&
@@ -89,6 +90,6 @@ function isRaisedEvent(value: unknown): value is RaisedEvent {
     typeof value.n === 'number' &&
     'token' in value &&
     typeof value.token === 'string' &&
-    'payload' in value
+    ('payload' in value || 'ref' in value)
   );
 }

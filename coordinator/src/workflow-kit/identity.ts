@@ -15,7 +15,10 @@ const longestRunId = 49;
 
 const rootOf = (runId: string): string => (runId.length <= longestRunId ? runId : digest(runId).slice(0, 32));
 
-const derivedId = (origin: Origin, kind: 'c' | 'q' | 'w', path: string): string =>
+/** Longest root id of children that leaves room for their questions. */
+const longestRootId = 36;
+
+const derivedId = (origin: Origin, kind: 'c' | 'q' | 'w' | 'm', path: string): string =>
   `${rootOf(origin.runId)}-${kind}${digest([origin.runId, origin.generation, path]).slice(0, 12)}`;
 
 /** The id of a call, stable over its attempts. */
@@ -26,6 +29,16 @@ export const questionIdOf = (origin: Origin, path: string): string => derivedId(
 
 /** The id of a wait for a user-named event. */
 export const waitIdOf = (origin: Origin, path: string): string => derivedId(origin, 'w', path);
+
+/** The id of a `map`: of the rows of its items. */
+export const mapIdOf = (origin: Origin, path: string): string => derivedId(origin, 'm', path);
+
+/** The id of a child: of the same length at any depth, and another one in each generation of its parent. */
+export function childIdOf(origin: Origin & { root: string | undefined }, path: string): string {
+  const root = origin.root ?? origin.runId;
+  const prefix = root.length <= longestRootId ? root : digest(root).slice(0, 32);
+  return `${prefix}-${digest([origin.runId, origin.generation, path]).slice(0, 12)}`;
+}
 
 /** The id of an event that reached the instance without one. */
 export const proposalIdOf = (origin: Origin, path: string): string =>

@@ -1,6 +1,6 @@
-import { MeshError } from '@daca-mesh/protocol';
 import {
   type ActivityInput,
+  type ActivityMessage,
   type ActivityName,
   activityNameOf,
   type ActivityOutput,
@@ -10,13 +10,15 @@ import {
 import { backoffMs } from './backoff.ts';
 import type { Failure } from './contract.ts';
 import { fromFailure } from './failure.ts';
+import { nonDeterminism } from './non-determinism.ts';
 import { type Leaf, type Step, untilAny } from './orchestration.ts';
 import type { Run } from './run.ts';
+import { placeOf, stepName } from './step-name.ts';
 
 /** An activity that was scheduled; `read` tells its outcome once its leaf is complete. */
 export interface ScheduledActivity<N extends ActivityName> {
   leaf: Leaf;
-  read(): { output: ActivityOutput<N> } | { failure: Failure };
+  read(): Promise<{ output: ActivityOutput<N> } | { failure: Failure }>;
 }
 
 /** How often an activity is tried when it fails by itself: a busy database, a bug. */
@@ -38,10 +40,10 @@ export async function* invoke<N extends ActivityName>(
 ): Step<ActivityOutput<N>> {
   const attempts = options.attempts ?? defaultAttempts;
   for (let failed = 0; ;) {
-    const activity = schedule(run, name, failed === 0 ? key : `${key}+${failed}`, input);
+    const activity = await schedule(run, name, failed === 0 ? key : `${key}+${failed}`, input);
     options.onScheduled?.(activity);
     yield* untilAny([activity.leaf]);
-    const outcome = activity.read();
+    const outcome = await activity.read();
     if ('output' in outcome) return outcome.output;
     if (!outcome.failure.retryable || ++failed >= attempts) throw fromFailure(outcome.failure);
     yield* pause(run, backoffMs(run, key, failed));
@@ -53,35 +55,39 @@ export function* pause(run: Run, ms: number): Generator<readonly Leaf[], void, v
   yield* untilAny([run.orchestration.timer(new Date(run.orchestration.now().getTime() + ms))]);
 }
 
-function schedule<N extends ActivityName>(
+/** Schedules an activity without waiting for it. */
+export async function schedule<N extends ActivityName>(
   run: Run,
   name: N,
   key: string,
   input: ActivityInput<N>,
-): ScheduledActivity<N> {
-  const message = { key, ...(name === 'claim' ? {} : { scope: run.scope() }), input };
+): Promise<ScheduledActivity<N>> {
+  const message: ActivityMessage = {
+    key,
+    what: stepName(name, input),
+    ...(name === 'claim' ? {} : { scope: run.scope() }),
+    ...(await run.payloads.pack(run.runId, 'input', input)),
+  };
   const leaf = run.orchestration.activity(activityNameOf(name), message);
   return {
     leaf,
-    read() {
+    async read() {
       if (leaf.isFailed) {
         return { failure: { code: 'INTERNAL', message: leaf.getException().message, retryable: false } };
       }
       // Written by answerActivity, the only thing registered under this name.
       const reply = leaf.getResult() as ActivityReply;
       verify(run, name, message, reply);
+      if ('error' in reply) return { failure: reply.error };
       // The activity of this name gave it.
-      return 'error' in reply ? { failure: reply.error } : { output: reply.output as ActivityOutput<N> };
+      return { output: (await run.unpack('output', reply)) as ActivityOutput<N> };
     },
   };
 }
 
-function verify(run: Run, name: ActivityName, asked: { key: string; input: object }, reply: ActivityReply): void {
-  if (reply.key === asked.key && reply.digest === requestDigest(name, asked.input)) return;
-  run.mismatch = new MeshError(
-    'NON_DETERMINISM',
-    `replay of ${run.runId}: step ${asked.key} (${name}) was given the result of step ${reply.key}; the workflow's code was changed, or is not deterministic`,
-    { details: { step: asked.key, recorded: reply.key, activity: name } },
+function verify(run: Run, name: ActivityName, asked: ActivityMessage, reply: ActivityReply): void {
+  if (reply.key === asked.key && reply.digest === requestDigest(name, asked)) return;
+  throw run.stall(
+    nonDeterminism({ place: placeOf(reply.key), what: reply.what }, { place: placeOf(asked.key), what: asked.what }),
   );
-  throw run.mismatch;
 }

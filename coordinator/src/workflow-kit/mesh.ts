@@ -1,14 +1,21 @@
+import type { z } from 'zod';
 import { all, type AllOptions, type BranchResult } from './all.ts';
 import { ask, type Ask, type AskOutcome } from './ask.ts';
 import { call } from './call.ts';
-import type { CallOptions, CallResult, CallTarget, SkillInput, SkillOutput } from './call-options.ts';
+import { child, type ChildOptions } from './child.ts';
+import type { CallOptions, CallResult, CallTarget, SkillInput, SkillOutput, UndoingCall } from './call-options.ts';
 import type { WaitOutcome } from './contract.ts';
 import { type Duration, toMs } from './duration.ts';
 import { uuidOf } from './identity.ts';
 import { invoke, pause } from './invoke.ts';
+import { localActivity } from './local-activity.ts';
+import { map, type MapOptions } from './map.ts';
 import type { Step } from './orchestration.ts';
 import type { Run } from './run.ts';
+import { bindRun } from './run-of.ts';
+import type { UndoAction } from './undo-list.ts';
 import { waitFor } from './wait-for.ts';
+import type { TypedWorkflow, WorkflowDefinition } from './workflow.ts';
 
 /**
  * What workflow code may use, and all it may use: no clock, randomness, environment, I/O or logger of its own. Everything
@@ -30,6 +37,34 @@ export interface Mesh {
     input: SkillInput<S>,
     options?: O,
   ): Step<CallResult<S, O>>;
+
+  /**
+   * Runs a workflow as a child, with an instance and a history of its own, and gives its output. The workflow must be
+   * named in `uses`. What the child does shows on this run. Throws the error the child failed with, and
+   * `DEADLINE_EXCEEDED` when its time is up. A child undoes nothing itself: what its steps registered is undone with this
+   * run's own, also where the child failed and this run went on.
+   */
+  child<const I extends z.ZodType, const O extends z.ZodType>(
+    workflow: TypedWorkflow<I, O>,
+    input: z.input<I>,
+    options?: ChildOptions<z.output<O>>,
+  ): Step<z.output<O>>;
+
+  /**
+   * Runs a workflow for each of many items (thousands), at most `limit` at a time, and gives how each of them ended, in
+   * their order. The workflow must be named in `uses`; it may do everything but `continueAsNew`.
+   */
+  map<const I extends z.ZodType, const O extends z.ZodType>(
+    items: readonly z.input<I>[],
+    workflow: TypedWorkflow<I, O>,
+    options: MapOptions & { onFailure: 'collect' },
+  ): Step<BranchResult<z.output<O>>[]>;
+  /** The same, giving the outputs. The first failure cancels what is under way and is thrown. */
+  map<const I extends z.ZodType, const O extends z.ZodType>(
+    items: readonly z.input<I>[],
+    workflow: TypedWorkflow<I, O>,
+    options?: MapOptions & { onFailure?: 'fail-fast' },
+  ): Step<z.output<O>[]>;
 
   /** Runs branches concurrently and gives how each of them ended, in their order. */
   all<const T extends readonly Step<unknown>[]>(
@@ -56,13 +91,20 @@ export interface Mesh {
   /** Executes one of the coordinator's own activities, by name; tried again after retryable failures. */
   activity(name: string, input: unknown, options?: { attempts?: number }): Step<unknown>;
 
-  /** Registers what undoes the steps before it: run in reverse order if the run does not complete. */
-  compensate(label: string, undo: () => Step<unknown>): void;
+  /**
+   * Registers what undoes the steps before it: run in reverse order if the run does not complete. Code, or, as it must be
+   * in a workflow that is run as a child, a call or activity as data.
+   */
+  compensate(label: string, undo: (() => Step<unknown>) | UndoingCall | { activity: string; input: unknown }): void;
 
   /** What was done so far stays done, whatever happens later. */
   commit(): void;
 
-  /** Ends this generation and begins the next with a new input and an empty history. Nothing may be open or undoable. */
+  /**
+   * Ends this generation and begins the next with a new input and an empty history. Nothing may be open or undoable. A
+   * workflow without an end does this before its history has 1,000 events (about 300 steps): every turn replays them all,
+   * and from there on the timeline warns.
+   */
   continueAsNew(input: unknown): Step<never>;
 
   /** The time; the same in every replay. */
@@ -86,10 +128,12 @@ export function createMesh(run: Run): Mesh {
     sleep: (duration: Duration) => sleep(run, duration),
     progress: (message: string, percent?: number) => progress(run, message, percent),
     activity: (name: string, input: unknown, options: { attempts?: number } = {}) =>
-      activity(run, name, input, options),
-    compensate(label: string, undo: () => Step<unknown>) {
-      run.undos.push({ label, skip: false, result: undefined, run: undo });
-    },
+      localActivity(run, name, input, options),
+    child: (workflow: WorkflowDefinition, input: unknown, options: ChildOptions<unknown> = {}) =>
+      child(run, workflow, input, options),
+    map: (items: readonly unknown[], workflow: WorkflowDefinition, options: MapOptions = {}) =>
+      mapResults(run, items, workflow, options),
+    compensate: (label: string, undo: Parameters<Mesh['compensate']>[1]) => compensate(run, label, undo),
     commit() {
       run.undos.length = 0;
     },
@@ -97,14 +141,29 @@ export function createMesh(run: Run): Mesh {
     now: () => run.orchestration.now(),
     uuid: () => uuidOf(run, run.branch.nextPath()),
   };
-  // The types of `call`, `all` and `ask` follow from their arguments, which an implementation cannot express.
-  return mesh as Mesh;
+  // The types of `call`, `all`, `map` and `ask` follow from their arguments, which an implementation cannot express.
+  const typed = mesh as Mesh;
+  bindRun(typed, run);
+  return typed;
 }
 
 async function* allResults(run: Run, steps: readonly Step<unknown>[], options: AllOptions): Step<unknown> {
   const results = yield* all(run, steps, options);
-  return options.onFailure === 'collect' ? results : results.map((result) => (result.ok ? result.value : undefined));
+  return options.onFailure === 'collect' ? results : values(results);
 }
+
+async function* mapResults(
+  run: Run,
+  items: readonly unknown[],
+  workflow: WorkflowDefinition,
+  options: MapOptions,
+): Step<unknown> {
+  const results = yield* map(run, items, workflow, options);
+  return options.onFailure === 'collect' ? results : values(results);
+}
+
+const values = (results: readonly BranchResult<unknown>[]): unknown[] =>
+  results.map((result) => (result.ok ? result.value : undefined));
 
 async function* sleep(run: Run, duration: Duration): Step<void> {
   const { path } = yield* run.enter();
@@ -119,22 +178,30 @@ async function* progress(run: Run, message: string, percent: number | undefined)
   yield* invoke(run, 'progress', `${path}.progress`, { message, ...(percent === undefined ? {} : { percent }) });
 }
 
-async function* activity(run: Run, name: string, input: unknown, options: { attempts?: number }): Step<unknown> {
-  const { path } = yield* run.enter();
-  const { output } = yield* invoke(
-    run,
-    'local',
-    `${path}.local`,
-    { name, key: `${run.generation}/${path}`, input },
-    options,
-  );
-  return output;
+function compensate(run: Run, label: string, undo: Parameters<Mesh['compensate']>[1]): void {
+  if (typeof undo === 'function' && run.root !== undefined) {
+    throw new TypeError(`compensate("${label}"): a child is over when it is undone; give the call or activity as data`);
+  }
+  const action = undoAction(undo);
+  run.undos.push({
+    label,
+    skip: false,
+    result: undefined,
+    at: run.orchestration.now().getTime(),
+    action: () => action,
+  });
+}
+
+function undoAction(undo: Parameters<Mesh['compensate']>[1]): UndoAction {
+  if (typeof undo === 'function') return undo;
+  if ('activity' in undo) return { activity: { name: undo.activity, input: undo.input } };
+  return { call: undo };
 }
 
 async function* continueAsNew(run: Run, input: unknown): Step<never> {
   const { branch } = yield* run.enter();
   if (!branch.isRoot || run.compensating) throw new TypeError('continueAsNew in a branch of the run');
-  if (run.open.size > 0) throw new TypeError('continueAsNew while a call, a question or a wait is open');
+  if (run.open.size > 0) throw new TypeError('continueAsNew while a call, a question, a wait or a child is open');
   if (run.undos.some((undo) => !undo.skip))
     throw new TypeError('continueAsNew would forget what is to be undone: commit() first');
   run.next = { input };

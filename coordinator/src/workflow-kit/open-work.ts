@@ -1,11 +1,11 @@
 import type { Branch } from './branch.ts';
 import type { ScheduledActivity } from './invoke.ts';
-import type { Step } from './orchestration.ts';
+import type { Leaf, Step } from './orchestration.ts';
 import type { Run } from './run.ts';
 import type { Undo } from './undo-list.ts';
 
 /** Something a run began whose end it does not know yet: it must be settled before the run can end. */
-export type OpenWork = OpenCall | OpenQuestion | OpenWaiting;
+export type OpenWork = OpenCall | OpenQuestion | OpenWaiting | OpenChild;
 
 /** An attempt of a call. */
 export interface OpenCall {
@@ -32,6 +32,16 @@ export interface OpenWaiting {
   branch: Branch;
   waitId: string;
   activity: ScheduledActivity<'wait'> | undefined;
+}
+
+/** A child workflow. */
+export interface OpenChild {
+  kind: 'child';
+  branch: Branch;
+  childId: string;
+  activity: ScheduledActivity<'openChild'> | undefined;
+  /** Completes with the child's instance; undefined while none was asked for. */
+  instance: Leaf | undefined;
 }
 
 /** Runs a step whose work is open meanwhile. Where the branch is aborted it stays open: whoever aborts settles it. */

@@ -1,4 +1,4 @@
-import type { Envelope } from './contract.ts';
+import type { CarriedEnvelope } from './contract.ts';
 
 /**
  * What the kit needs of a workflow engine. The engine's composite tasks lose failures and do not nest, so the kit only
@@ -10,12 +10,14 @@ export interface Orchestration {
   now(): Date;
   activity(name: string, input: object): Leaf;
   timer(at: Date): Leaf;
+  /** Starts a registered workflow as a child of this instance; complete when that has ended, however. */
+  child(name: string, envelope: CarriedEnvelope, instanceId: string): Leaf;
   /** The next event of this name; names are compared in lower case. */
   event(name: string): Leaf;
   /** What the outermost generator yields to sleep until one of the leaves is complete. */
   anyOf(leaves: Wait): unknown;
   /** Ends this generation. Leftover events, and those still to come, reach the next one. */
-  continueAsNew(envelope: Envelope, leftovers: readonly ReceivedEvent[]): void;
+  continueAsNew(envelope: CarriedEnvelope, leftovers: readonly ReceivedEvent[]): void;
   /** Removes the events that arrived and that nobody waited for. */
   takeUnawaited(matches: (name: string) => boolean): ReceivedEvent[];
   /** Logs once, not again when the turn is replayed. */

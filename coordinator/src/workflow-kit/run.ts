@@ -1,11 +1,13 @@
-import type { MeshError } from '@daca-mesh/protocol';
+import { isMeshError, type MeshError } from '@daca-mesh/protocol';
 import { Branch } from './branch.ts';
 import type { ActivityScope } from './contract.ts';
 import type { Events } from './events.ts';
 import type { Origin } from './identity.ts';
 import type { OpenWork } from './open-work.ts';
 import type { Orchestration, Step } from './orchestration.ts';
+import type { Carried, Payloads } from './payloads.ts';
 import type { Undo } from './undo-list.ts';
+import type { WorkflowDefinition } from './workflow.ts';
 
 /** How many refused steps a canceled run may try before it is no longer asked. */
 const patience = 100;
@@ -22,6 +24,11 @@ export class Run implements Origin {
   readonly runId: string;
   readonly generation: number;
   readonly events: Events;
+  readonly payloads: Payloads;
+  /** The run at the top of the tree, where this is a child. */
+  readonly root: string | undefined;
+  /** The workflows it may run as children. */
+  readonly uses: readonly WorkflowDefinition[];
   /** Calls, questions and waits whose end is not known yet. */
   readonly open = new Set<OpenWork>();
   /** What is to be undone if the run does not complete, oldest first. */
@@ -29,18 +36,29 @@ export class Run implements Origin {
   /** Undoing: its calls go out although the run is being canceled, and are tried harder. */
   compensating = false;
   /** Set by `continueAsNew`. */
-  next: { input: unknown } | undefined;
-  /** Set when a recorded result does not belong to the step that reads it. */
-  mismatch: MeshError | undefined;
+  next: { input: unknown; sameGeneration?: boolean } | undefined;
+  /** Why this code, or this process, cannot go on with the run: it must wait, whatever the workflow makes of the error. */
+  stalled: MeshError | undefined;
+  /** How often the run was asked to try again. */
+  resumes = 0;
   /** The branch whose code is running right now. */
   branch = new Branch('');
   #refusals = 0;
 
-  constructor(orchestration: Orchestration, origin: Origin, events: Events) {
+  constructor(
+    orchestration: Orchestration,
+    start: Origin & { root?: string | undefined },
+    events: Events,
+    payloads: Payloads,
+    uses: readonly WorkflowDefinition[],
+  ) {
     this.orchestration = orchestration;
-    this.runId = origin.runId;
-    this.generation = origin.generation;
+    this.runId = start.runId;
+    this.generation = start.generation;
+    this.root = start.root;
+    this.uses = uses;
     this.events = events;
+    this.payloads = payloads;
   }
 
   /** Begins a step of the current branch; every primitive starts with it. Throws where the branch was aborted. */
@@ -61,6 +79,21 @@ export class Run implements Origin {
       return await code();
     } finally {
       this.branch = outer;
+    }
+  }
+
+  /** Leaves the run as it is, for an operator or a newer worker. The caller throws what this returns. */
+  stall(error: MeshError): MeshError {
+    this.stalled ??= error;
+    return this.stalled;
+  }
+
+  /** The value that was carried. One that is gone stalls the run. */
+  async unpack<Name extends string, Value>(name: Name, carrier: Carried<Name, Value>): Promise<Value> {
+    try {
+      return await this.payloads.unpack(name, carrier);
+    } catch (error) {
+      throw isMeshError(error) && error.code === 'PAYLOAD_MISSING' ? this.stall(error) : error;
     }
   }
 

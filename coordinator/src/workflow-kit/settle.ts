@@ -1,9 +1,10 @@
 import type { Branch } from './branch.ts';
 import { type CallOutcome, eventNames } from './contract.ts';
 import { invoke } from './invoke.ts';
-import type { OpenCall, OpenWork } from './open-work.ts';
+import type { OpenCall, OpenChild, OpenWork } from './open-work.ts';
 import type { Leaf, Step } from './orchestration.ts';
 import type { Run } from './run.ts';
+import { awaitChildren, cancelChildren } from './settle-children.ts';
 
 /** How long given-up work may take to tell how it ended. */
 const patienceMs = 30_000;
@@ -17,14 +18,16 @@ export async function* settleOpenWork(run: Run, branches: readonly Branch[], key
   const open = [...run.open].filter((work) => branches.some((branch) => work.branch.isWithin(branch)));
   if (open.length === 0) return;
   const calls = open.filter((work) => work.kind === 'call');
-  const others = open.filter((work) => work.kind !== 'call');
+  const children = open.filter((work) => work.kind === 'child');
+  const others = open.filter((work) => work.kind !== 'call' && work.kind !== 'child');
   const limit = run.orchestration.timer(new Date(run.orchestration.now().getTime() + patienceMs));
   if (calls.length > 0) {
     const abandoned = calls.map(({ callId, attempt }) => ({ callId, attempt }));
     yield* invoke(run, 'abandon', `${key}.abandon`, { calls: abandoned, reason });
   }
   yield* withdraw(run, others, key, limit);
-  for (let waiting = calls; (waiting = waiting.filter((call) => !isSettled(run, call))).length > 0;) {
+  yield* cancelChildren(run, children, key, reason);
+  for (let waiting = await unsettled(run, calls); waiting.length > 0; waiting = await unsettled(run, waiting)) {
     if (limit.isComplete) break;
     yield [...waiting.map((call) => nextLeaf(run, call)), limit];
   }
@@ -32,9 +35,10 @@ export async function* settleOpenWork(run: Run, branches: readonly Branch[], key
     run.events.ignore(eventNames.call(call.callId, call.attempt));
     run.open.delete(call);
   }
+  yield* awaitChildren(run, children);
 }
 
-type Withdrawable = Exclude<OpenWork, OpenCall>;
+type Withdrawable = Exclude<OpenWork, OpenCall | OpenChild>;
 
 async function* withdraw(run: Run, works: Withdrawable[], key: string, limit: Leaf): Step<void> {
   if (works.length === 0) return;
@@ -57,23 +61,31 @@ function nextLeaf(run: Run, call: OpenCall): Leaf {
   return run.events.waiter(eventNames.call(call.callId, call.attempt));
 }
 
-function isSettled(run: Run, call: OpenCall): boolean {
-  const outcome = outcomeOf(run, call);
+async function unsettled(run: Run, calls: readonly OpenCall[]): Promise<OpenCall[]> {
+  const waiting: OpenCall[] = [];
+  for (const call of calls) if (!(await isSettled(run, call))) waiting.push(call);
+  return waiting;
+}
+
+async function isSettled(run: Run, call: OpenCall): Promise<boolean> {
+  const outcome = await outcomeOf(run, call);
   if (outcome === undefined || outcome.status === 'question') return false;
   run.open.delete(call);
   if (!call.undo) return true;
-  if (outcome.status === 'completed') call.undo.result = outcome.output;
+  if (outcome.status === 'completed') {
+    Object.assign(call.undo, { result: outcome.output, at: run.orchestration.now().getTime() });
+  }
   if (outcome.status === 'rejected') call.undo.skip = true;
   return true;
 }
 
-function outcomeOf(run: Run, call: OpenCall): CallOutcome | undefined {
+async function outcomeOf(run: Run, call: OpenCall): Promise<CallOutcome | undefined> {
   if (call.activity && !call.activity.leaf.isComplete) return undefined;
-  const sent = call.activity?.read();
+  const sent = await call.activity?.read();
   // A question that `send` reported was taken before; what comes after it comes by event.
   if (sent && 'output' in sent && sent.output.status !== 'open' && sent.output.status !== 'question')
     return sent.output;
   const event = run.events.take(eventNames.call(call.callId, call.attempt));
   // Raised by the coordinator for exactly this call.
-  return event?.payload as CallOutcome | undefined;
+  return event && ((await run.unpack('payload', event)) as CallOutcome);
 }

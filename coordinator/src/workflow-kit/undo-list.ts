@@ -1,4 +1,10 @@
+import { isMeshError } from '@daca-mesh/protocol';
+import type { HandedUndos, UndoData, UndoRecord } from './contract.ts';
 import type { Step } from './orchestration.ts';
+import type { Run } from './run.ts';
+
+/** How often a call or activity is tried while undoing. */
+export const compensationAttempts = 10;
 
 /** Something to be undone if the run does not complete. Registered before the work itself is begun. */
 export interface Undo {
@@ -8,5 +14,33 @@ export interface Undo {
   skip: boolean;
   /** The result of the work; undefined where it was not done, or where that is unknown. */
   result: unknown;
-  run(result: unknown): Step<unknown>;
+  /** When the work was done, as far as that is known. */
+  at?: number;
+  /** The work was done by others, who keep the list of what undoes it; it takes the place of `action`. */
+  handed?: HandedUndos | undefined;
+  /** What undoes the work, given its result; undefined where nothing is to be undone then. */
+  action(result: unknown): UndoAction | undefined;
+}
+
+/** As data, or as code of the workflow, which can only be executed by the run that made it. */
+export type UndoAction = UndoData | (() => Step<unknown>);
+
+/** What is to be undone of a child, as its parent gets it. */
+export function handOver(run: Run): UndoRecord[] {
+  return run.undos.flatMap((undo) => {
+    if (undo.skip) return [];
+    const data = undo.handed ?? dataOf(undo);
+    return data ? [{ label: undo.label, at: undo.at ?? run.orchestration.now().getTime(), ...data }] : [];
+  });
+}
+
+function dataOf(undo: Undo): UndoData | undefined {
+  try {
+    const action = undo.action(undo.result);
+    // `compensate` takes no code from a child.
+    return typeof action === 'function' ? { problem: 'it is code of the child' } : action;
+  } catch (error) {
+    // A mistake in the workflow's code must not hide that something stays undone.
+    return { problem: isMeshError(error) ? error.message : 'the workflow could not say how' };
+  }
 }

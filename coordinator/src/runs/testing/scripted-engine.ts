@@ -68,6 +68,10 @@ export class ScriptedEngine implements ActivityEngine {
     // A script never stalls.
   }
 
+  onLongHistory(): void {
+    // A script has no history.
+  }
+
   onReconnect(listener: () => void): void {
     this.#reconnected.add(listener);
   }
@@ -104,6 +108,14 @@ export class ScriptedEngine implements ActivityEngine {
   async status(runId: string): Promise<InstanceStatus> {
     this.#check();
     return this.instances.get(runId)?.status ?? 'missing';
+  }
+
+  /** Every resume that was asked for. */
+  readonly resumed: string[] = [];
+
+  async resume(runId: string): Promise<void> {
+    this.#check();
+    this.resumed.push(runId);
   }
 
   async terminate(runId: string): Promise<void> {

@@ -184,6 +184,7 @@ const definition = (name: string): WorkflowDefinition => ({
   description: 'a workflow of a test',
   input: z.looseObject({}),
   output: z.unknown(),
+  uses: [],
   run() {
     throw new Error('executed by its script');
   },

@@ -13,12 +13,16 @@ import {
   type WaitRequest,
 } from '../contract.ts';
 
+import { ScriptedChildren } from './scripted-children.ts';
+
 type Settled = Exclude<CallOutcome, { status: 'question' }>;
 
 /** What a scripted agent does with an attempt: settled within the linger, later by event, or left open for the test. */
 export type Reaction = CallOutcome | { later: CallOutcome } | 'open';
 
 export interface Script {
+  /** Every call, before `agents` is asked. */
+  react?: (call: CallRequest) => Reaction;
   /** By skill. Without an entry a call completes with `{}`. */
   agents?: Record<string, (call: CallRequest) => Reaction>;
   /** What became of an open call that was abandoned; default canceled. `never`: nobody will ever know. */
@@ -43,11 +47,14 @@ export const failed = (message: string, retryable = true): CallOutcome => ({
   taskId: 'task',
 });
 
+/** Raises an event to an instance. */
+export type Raise = (runId: string, name: string, event: RaisedEvent) => void;
+
 /** The kit's activities in memory: they do what a script says, as idempotently as the real ones, and write a log. */
 export class ScriptedActivities implements KitActivities {
-  readonly token = 'start-token';
+  token = 'start-token';
   readonly #script: Script;
-  readonly #raise: (runId: string, name: string, event: RaisedEvent) => void;
+  #raise: Raise;
   readonly #outcomes = new Map<string, { runId: string; reaction: Reaction }>();
   readonly #waits = new Map<string, { runId: string; event: string; outcome: WaitOutcome | undefined }>();
   readonly #questions = new Map<
@@ -58,6 +65,8 @@ export class ScriptedActivities implements KitActivities {
   /** Every activity that was executed, in order; `send undo/0.0#1` and the like. */
   readonly log: string[] = [];
   readonly sent: CallRequest[] = [];
+  /** The rows of children and of maps. */
+  readonly tree = new ScriptedChildren((childId, name, payload) => this.raise(childId, name, payload));
   readonly claims: Parameters<KitActivities['claim']>[0][] = [];
   readonly progressed: Parameters<KitActivities['progress']>[0][] = [];
   readonly proposalIds: string[] = [];
@@ -66,8 +75,14 @@ export class ScriptedActivities implements KitActivities {
   stopped = false;
   end: RunEnd | undefined;
 
-  constructor(script: Script, raise: (runId: string, name: string, event: RaisedEvent) => void) {
+  constructor(script: Script, raise: Raise) {
     this.#script = script;
+    this.#raise = raise;
+  }
+
+  /** The instance is gone, and another one begins the run again from what the rows say. */
+  startOver(token: string, raise: Raise): void {
+    this.token = token;
     this.#raise = raise;
   }
 
@@ -76,6 +91,11 @@ export class ScriptedActivities implements KitActivities {
     this.claims.push(input);
     if (this.stopped) return { status: 'stop', reason: 'the run is over' };
     const { instanceId: runId } = input;
+    const child = this.tree.children.get(runId);
+    if (child) {
+      if (child.outcome || input.token !== child.token) return { status: 'stop', reason: 'not this child' };
+      return { status: 'go', runId, token: child.token, input: child.request.input, canceled: child.canceling };
+    }
     return { status: 'go', runId, token: this.token, input: input.input ?? this.input, canceled: this.canceled };
   }
 
@@ -87,12 +107,14 @@ export class ScriptedActivities implements KitActivities {
     this.#outcomes.set(key, { runId, reaction });
     if (reaction === 'open') return { status: 'open' };
     if (!('later' in reaction)) return reaction;
-    if (!known) this.raise(runId, key, reaction.later);
+    if (known) return reaction.later;
+    this.raise(runId, key, reaction.later);
     return { status: 'open' };
   }
 
   #react(call: CallRequest): Reaction {
     this.sent.push(call);
+    if (this.#script.react) return this.#script.react(call);
     const skill = call.target.skill ?? '';
     return this.#script.agents?.[skill]?.(call) ?? completed({});
   }
@@ -157,14 +179,15 @@ export class ScriptedActivities implements KitActivities {
     return { status: 'open' };
   }
 
-  /** An event that came in through the rows, or the end of the time limit. */
-  receive(event: string, outcome: WaitOutcome): void {
+  /** An event that came in through the rows, or the end of the time limit; false where nobody waits for it. */
+  receive(event: string, outcome: WaitOutcome): boolean {
     for (const [waitId, row] of this.#waits) {
       if (row.event !== event || row.outcome) continue;
       row.outcome = outcome;
       this.raise(row.runId, eventNames.wait(waitId), outcome);
-      return;
+      return true;
     }
+    return false;
   }
 
   async propose({ proposalId, event, payload }: Parameters<KitActivities['propose']>[0]): Promise<{ status: 'ok' }> {
@@ -198,14 +221,52 @@ export class ScriptedActivities implements KitActivities {
     return { output: await this.#script.local?.(name, input) };
   }
 
-  async finish({ end }: { end: RunEnd }): Promise<{ status: 'ok' }> {
+  async openChild({ runId, child }: Parameters<KitActivities['openChild']>[0]): ReturnType<KitActivities['openChild']> {
+    this.log.push(`openChild ${child.path}`);
+    return this.tree.open(this.#tokenOf(runId), child);
+  }
+
+  async childEnd({ childId }: { childId: string }): ReturnType<KitActivities['childEnd']> {
+    return this.tree.end(childId);
+  }
+
+  async cancelChildren(input: Parameters<KitActivities['cancelChildren']>[0]): Promise<{ status: 'ok' }> {
+    this.log.push(`cancelChildren ${input.children.length}`);
+    this.tree.cancel(input);
+    return { status: 'ok' };
+  }
+
+  async handedUndos(input: Parameters<KitActivities['handedUndos']>[0]): ReturnType<KitActivities['handedUndos']> {
+    return this.tree.handedUndos(input);
+  }
+
+  async putItems(input: Parameters<KitActivities['putItems']>[0]): Promise<{ status: 'ok' }> {
+    this.log.push(`putItems ${input.items.length}`);
+    this.tree.putItems(input);
+    return { status: 'ok' };
+  }
+
+  async nextItem(input: Parameters<KitActivities['nextItem']>[0]): ReturnType<KitActivities['nextItem']> {
+    return this.tree.nextItem(input);
+  }
+
+  async itemOutcomes(input: Parameters<KitActivities['itemOutcomes']>[0]): ReturnType<KitActivities['itemOutcomes']> {
+    return this.tree.itemOutcomes(input);
+  }
+
+  async finish({ runId, end, undos }: Parameters<KitActivities['finish']>[0]): Promise<{ status: 'ok' }> {
     this.log.push(`finish ${end.status}`);
-    this.end ??= end;
+    if (this.tree.children.has(runId)) this.tree.finish(runId, end, undos ?? []);
+    else this.end ??= end;
     return { status: 'ok' };
   }
 
   /** Raises a numbered event of the kit. */
   raise(runId: string, name: string, payload: unknown): void {
-    this.#raise(runId, name, { n: ++this.#events, token: this.token, payload });
+    this.#raise(runId, name, { n: ++this.#events, token: this.#tokenOf(runId), payload });
+  }
+
+  #tokenOf(runId: string): string {
+    return this.tree.children.get(runId)?.token ?? this.token;
   }
 }

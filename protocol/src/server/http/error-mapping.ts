@@ -52,6 +52,7 @@ const kinds: Record<MeshErrorCode, Kind> = {
   NON_DETERMINISM: internal,
   NOT_FOUND: [METHOD_NOT_FOUND, 404, 'NOT_FOUND'],
   OUTCOME_UNKNOWN: internal,
+  PAYLOAD_MISSING: internal,
   PAYLOAD_TOO_LARGE: [INVALID_REQUEST, 413, 'OUT_OF_RANGE'],
   PEER_FAILED: internal,
   PEER_NOT_FOUND: [INVALID_PARAMS, 404, 'NOT_FOUND'],

@@ -45,7 +45,8 @@ export function describeCard(contract: PeerContract, peer: () => ContractPeer): 
 
     it('stands beside health checks', async () => {
       expect((await rawRequest(`${peer().url}/healthz`)).status).toBe(200);
-      expect((await rawRequest(`${peer().url}/readyz`)).status).toBe(200);
+      // It may be ready a little later than it listens.
+      await expect.poll(async () => (await rawRequest(`${peer().url}/readyz`)).status, { timeout: 10_000 }).toBe(200);
     });
   });
 }

@@ -1,0 +1,288 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import type { BranchResult } from './all.ts';
+import { eventNames } from './contract.ts';
+import type { MapOptions } from './map.ts';
+import type { Mesh } from './mesh.ts';
+import type { Step } from './orchestration.ts';
+import { completed, failed, type Script } from './testing/scripted-activities.ts';
+import { runId, type StartedRun, startRun } from './testing/start-run.ts';
+import { defineWorkflow } from './workflow.ts';
+
+const Host = z.strictObject({ host: z.int(), waitMs: z.int().default(0) });
+
+/** Waits, reserves (which can be undone), then scans. */
+const scanHost = defineWorkflow({
+  name: 'scan-host',
+  version: 1,
+  description: 'scans a host',
+  input: Host,
+  output: z.strictObject({ host: z.int(), open: z.int() }),
+  async *run(mesh, { host, waitMs }) {
+    if (waitMs > 0) yield* mesh.sleep(waitMs);
+    yield* mesh.call(
+      { skill: 'reserve' },
+      { host },
+      { undo: { target: { agent: 'release' }, input: () => ({ host }) } },
+    );
+    yield* mesh.call({ skill: 'scan' }, { host }, { retry: { attempts: 1 } });
+    return { host, open: host % 3 };
+  },
+});
+
+const scanAll = (options: MapOptions, after?: (mesh: Mesh) => Step<unknown>) =>
+  defineWorkflow({
+    name: 'scan-all',
+    version: 1,
+    description: 'scans hosts',
+    input: z.array(Host),
+    output: z.unknown(),
+    uses: [scanHost],
+    async *run(mesh, hosts) {
+      // The overloads are chosen by a literal.
+      const results: unknown =
+        options.onFailure === 'collect'
+          ? yield* mesh.map(hosts, scanHost, { ...options, onFailure: 'collect' })
+          : yield* mesh.map(hosts, scanHost, { ...options, onFailure: 'fail-fast' });
+      if (after) yield* after(mesh);
+      return results;
+    },
+  });
+
+const hosts = (count: number, waitMs: (host: number) => number = () => 0) =>
+  Array.from({ length: count }, (_, host) => ({ host, waitMs: waitMs(host) }));
+
+const hostOf = (input: unknown): number => Host.pick({ host: true }).parse(input).host;
+
+const released = ({ activities }: StartedRun): number[] =>
+  activities.sent.filter((call) => call.compensating).map(({ input }) => hostOf(input));
+
+const reserved = ({ activities }: StartedRun): number[] =>
+  activities.sent.filter((call) => call.target.skill === 'reserve').map(({ input }) => hostOf(input));
+
+/** A small repeatable generator of whole numbers below a bound (mulberry32). */
+function generator(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % Math.max(below, 1);
+  };
+}
+
+describe('a map', () => {
+  it.each([
+    [0, 4],
+    [1, 4],
+    [3, 10],
+    [50, 7],
+  ])('of %i items has every result in its place, with at most %i lanes', async (count, limit) => {
+    const run = startRun(scanAll({ limit }), hosts(count));
+    await run.engine.settle();
+    const output = hosts(count).map(({ host }) => ({ host, open: host % 3 }));
+    expect(run.activities.end).toEqual({ status: 'completed', output });
+    expect(run.engine.children.size).toBe(Math.min(count, limit));
+    expect(reserved(run).toSorted((a, b) => a - b)).toEqual(hosts(count).map(({ host }) => host));
+  });
+
+  it('of 1,000 items is no different', async () => {
+    const double = defineWorkflow({
+      name: 'double',
+      version: 1,
+      description: 'doubles a number',
+      input: z.int(),
+      output: z.int(),
+      // oxlint-disable-next-line require-yield -- it needs nobody
+      async *run(_mesh, number) {
+        return 2 * number;
+      },
+    });
+    const doubles = defineWorkflow({
+      name: 'doubles',
+      version: 1,
+      description: 'doubles numbers',
+      input: z.array(z.int()),
+      output: z.array(z.int()),
+      uses: [double],
+      async *run(mesh, numbers) {
+        return yield* mesh.map(numbers, double, { limit: 20 });
+      },
+    });
+    const numbers = Array.from({ length: 1000 }, (_, number) => number);
+    const run = startRun(doubles, numbers);
+    await run.engine.settle();
+    expect(run.activities.end).toEqual({ status: 'completed', output: numbers.map((number) => 2 * number) });
+    expect(run.engine.children.size).toBe(20);
+  }, 60_000);
+
+  it('never works on more items than allowed, whatever comes first', async () => {
+    const random = generator(7);
+    const open = new Map<string, number>();
+    let most = 0;
+    const script: Script = {
+      agents: {
+        scan: ({ callId, input }) => {
+          open.set(callId, hostOf(input));
+          most = Math.max(most, open.size);
+          return 'open';
+        },
+      },
+    };
+    const run = startRun(scanAll({ limit: 6 }), hosts(60), script);
+    run.engine.choose = random;
+    for (await run.engine.settle(); open.size > 0; await run.engine.settle()) {
+      const callId = [...open.keys()][random(open.size)] ?? '';
+      open.delete(callId);
+      run.activities.settle(callId, 1, completed({}));
+    }
+    expect(run.activities.end?.status).toBe('completed');
+    expect(most).toBe(6);
+  });
+
+  it('keeps the history of a lane short', async () => {
+    const longest = new Map<string, number>();
+    const run = startRun(scanAll({ limit: 2 }), hosts(150));
+    run.engine.beforeTurn = () => {
+      for (const lane of run.engine.children.values()) {
+        longest.set(lane.instanceId, Math.max(longest.get(lane.instanceId) ?? 0, lane.historyLength));
+      }
+    };
+    await run.engine.settle();
+    expect(run.activities.end?.status).toBe('completed');
+    // 10 items with three activities each, and the events that come with them.
+    for (const length of longest.values()) expect(length).toBeLessThan(200);
+  });
+
+  it('collects failures in their places', async () => {
+    const script: Script = {
+      agents: { scan: ({ input }) => (hostOf(input) % 4 === 1 ? failed('down') : completed({})) },
+    };
+    const run = startRun(scanAll({ limit: 3, onFailure: 'collect' }), hosts(10), script);
+    await run.engine.settle();
+    expect(run.activities.end).toMatchObject({ status: 'completed' });
+    const results: BranchResult<unknown>[] = run.engine.output as BranchResult<unknown>[];
+    expect(results.map((result) => (result.ok ? 'ok' : result.failure.code))).toEqual(
+      hosts(10).map(({ host }) => (host % 4 === 1 ? 'PEER_FAILED' : 'ok')),
+    );
+    expect(released(run)).toEqual([]);
+  });
+
+  it('refuses an item that does not fit as the failure of that item', async () => {
+    const items = [{ host: 1 }, { host: 'two' }, { host: 3 }];
+    const anything = defineWorkflow({
+      name: 'anything',
+      version: 1,
+      description: 'maps anything',
+      input: z.unknown(),
+      output: z.unknown(),
+      uses: [scanHost],
+      // What the types forbid comes from outside now and then.
+      run: async function* (mesh) {
+        return yield* mesh.map(items as { host: number }[], scanHost, { onFailure: 'collect' });
+      },
+    });
+    const run = startRun(anything, {});
+    await run.engine.settle();
+    expect(run.engine.output).toMatchObject([
+      { ok: true },
+      { ok: false, failure: { code: 'INVALID_ARGUMENT' } },
+      { ok: true },
+    ]);
+  });
+
+  it('fails fast: the other lanes are canceled, and everything is undone once', async () => {
+    const script: Script = { agents: { scan: ({ input }) => (hostOf(input) === 5 ? failed('down') : 'open') } };
+    const run = startRun(scanAll({ limit: 4 }), hosts(20), script);
+    await run.engine.settle();
+    expect(run.activities.end).toBeUndefined();
+    // One lane goes on, to the item that fails.
+    for (const call of run.activities.sent.filter(
+      ({ target, input }) => target.skill === 'scan' && hostOf(input) < 2,
+    )) {
+      run.activities.settle(call.callId, 1, completed({}));
+      await run.engine.settle();
+    }
+    expect(run.activities.end).toMatchObject({
+      status: 'failed',
+      failure: { code: 'PEER_FAILED', message: 'scan: down' },
+    });
+    expect(released(run).toSorted((a, b) => a - b)).toEqual(reserved(run).toSorted((a, b) => a - b));
+    expect(run.engine.tree.every(({ status }) => status !== 'running')).toBe(true);
+    expect(run.activities.end).toMatchObject({ notUndone: [] });
+  });
+
+  it('is undone in reverse order of completion over all lanes', async () => {
+    const order = [30, 10, 50, 20, 60, 40];
+    const failing = scanAll({ limit: 6 }, async function* (mesh) {
+      yield* mesh.call({ skill: 'bad' }, {}, { retry: { attempts: 1 } });
+    });
+    const run = startRun(
+      failing,
+      hosts(6, (host) => order[host] ?? 0),
+      { agents: { bad: () => failed('no') } },
+    );
+    await run.engine.settle();
+    expect(run.activities.end).toMatchObject({ status: 'failed', notUndone: [] });
+    expect(released(run)).toEqual([4, 2, 5, 0, 3, 1]);
+  });
+
+  it('can be canceled anywhere: nothing is undone twice, nothing is forgotten', async () => {
+    const definition = scanAll({ limit: 3 });
+    const begin = (seed: number, cancelAt: number): StartedRun => {
+      const random = generator(seed);
+      const script: Script = { agents: { scan: () => (random(2) === 0 ? completed({}) : { later: completed({}) }) } };
+      const run = startRun(
+        definition,
+        hosts(9, () => random(40)),
+        script,
+      );
+      run.engine.choose = random;
+      run.engine.beforeTurn = (turn) => {
+        if (turn === cancelAt) run.activities.raise(runId, eventNames.cancel, { reason: 'enough' });
+      };
+      return run;
+    };
+    const whole = begin(1, 0);
+    await whole.engine.settle();
+    expect(whole.activities.end?.status).toBe('completed');
+    for (let at = 1; at <= whole.engine.turns; at++) {
+      const run = begin(at, at);
+      await run.engine.settle();
+      if (run.activities.end?.status === 'completed') continue;
+      expect(run.activities.end, `turn ${at}`).toMatchObject({ status: 'canceled', reason: 'enough' });
+      expect(
+        released(run).toSorted((a, b) => a - b),
+        `turn ${at}`,
+      ).toEqual(reserved(run).toSorted((a, b) => a - b));
+      expect(
+        run.engine.tree.every(({ status }) => status === 'completed'),
+        `turn ${at}`,
+      ).toBe(true);
+    }
+  }, 60_000);
+
+  it('started over from the beginning repeats no call', async () => {
+    const agents = { scan: () => ({ later: completed({}) }) };
+    const definition = scanAll({ limit: 2 });
+    const whole = startRun(definition, hosts(50), { agents });
+    await whole.engine.settle();
+    for (const at of [20, 90, 250, whole.engine.turns - 20]) {
+      const first = startRun(definition, hosts(50), { agents });
+      let left = at;
+      first.engine.beforeTurn = () => {
+        if (--left === 0) first.engine.stop();
+      };
+      await first.engine.settle();
+      const again = startRun(
+        definition,
+        hosts(50),
+        {},
+        { startedOver: { activities: first.activities, token: `after ${at}` } },
+      );
+      await again.engine.settle();
+      expect(first.activities.end, `stopped at ${at}`).toMatchObject({ status: 'completed' });
+      expect(first.activities.sent, `stopped at ${at}`).toHaveLength(100);
+    }
+  }, 60_000);
+});

@@ -1,0 +1,99 @@
+import { all, type BranchResult } from './all.ts';
+import { requireUsed, runChild } from './child.ts';
+import type { ActivityOutput } from './activity-message.ts';
+import { fromFailure } from './failure.ts';
+import { mapIdOf } from './identity.ts';
+import { invoke } from './invoke.ts';
+import { laneOf } from './lane.ts';
+import type { Step } from './orchestration.ts';
+import type { Run } from './run.ts';
+import type { Undo } from './undo-list.ts';
+import type { WorkflowDefinition } from './workflow.ts';
+
+export interface MapOptions {
+  /** How many items are under way at a time: each by a child of its own; default 10. */
+  limit?: number;
+  /** `fail-fast` (default): the first failure gives up the other items and is thrown. `collect`: every item ends. */
+  onFailure?: 'collect' | 'fail-fast';
+}
+
+const defaultLimit = 10;
+/** Items that are stored at a time: so many, or so much. */
+const maxItems = 500;
+const maxChars = 1024 * 1024;
+
+/**
+ * Runs a workflow for each of many items. The items are rows; at most `limit` lanes, each a child, take them one by one
+ * and store what became of them, so that neither the parent's history nor a lane's grows with their number.
+ */
+export async function* map(
+  run: Run,
+  items: readonly unknown[],
+  definition: WorkflowDefinition,
+  { limit = defaultLimit, onFailure = 'fail-fast' }: MapOptions,
+): Step<BranchResult<unknown>[]> {
+  if (!(limit >= 1)) throw new TypeError('limit must be at least 1');
+  requireUsed(run, definition);
+  const { path } = yield* run.enter();
+  if (items.length === 0) return [];
+  const mapId = mapIdOf(run, path);
+  for (const { from, part } of portions(items)) {
+    yield* invoke(run, 'putItems', `${path}.items-${from}`, { mapId, from, items: part });
+  }
+  const undo: Undo = {
+    label: `${definition.name} at ${path}`,
+    skip: false,
+    result: undefined,
+    handed: { mapId },
+    action: () => undefined,
+  };
+  run.undos.push(undo);
+  const lanes = Array.from({ length: Math.min(limit, items.length) }, (_, lane) =>
+    runLane(run, `${path}[lane ${lane}]`, laneOf(definition), { mapId, onFailure }),
+  );
+  yield* all(run, lanes, {});
+  const { results, undoable } = yield* readOutcomes(run, mapId, path);
+  Object.assign(undo, { skip: !undoable, at: run.orchestration.now().getTime() });
+  return results;
+}
+
+async function* runLane(run: Run, path: string, lane: WorkflowDefinition, input: unknown): Step<void> {
+  const { branch } = yield* run.enter();
+  const outcome = yield* runChild(run, { branch, path }, lane, input);
+  if (outcome.status !== 'completed') throw fromFailure(outcome.failure);
+}
+
+async function* readOutcomes(run: Run, mapId: string, path: string): Step<MapEnd> {
+  const end: MapEnd = { results: [], undoable: false };
+  for (let from: number | undefined = 0; from !== undefined;) {
+    const key = `${path}.outcomes-${from}`;
+    const part: ActivityOutput<'itemOutcomes'> = yield* invoke(run, 'itemOutcomes', key, { mapId, from });
+    for (const outcome of part.outcomes) {
+      end.results.push(outcome.ok ? outcome : { ...outcome, error: fromFailure(outcome.failure) });
+    }
+    end.undoable ||= part.undoable;
+    from = part.next;
+  }
+  return end;
+}
+
+interface MapEnd {
+  results: BranchResult<unknown>[];
+  undoable: boolean;
+}
+
+function* portions(items: readonly unknown[]): Generator<{ from: number; part: unknown[] }> {
+  let part: unknown[] = [];
+  let chars = 0;
+  for (const [index, item] of items.entries()) {
+    const size = JSON.stringify(item ?? null).length;
+    if (part.length >= maxItems || (part.length > 0 && chars + size > maxChars)) {
+      yield { from: index - part.length, part };
+      part = [];
+      chars = 0;
+    }
+    part.push(item);
+    chars += size;
+  }
+  if (part.length > 0) yield { from: items.length - part.length, part };
+}
