@@ -25,7 +25,7 @@ const packages = folders.map((folder): Package => {
 function* filesBelow(folder: string, extension: RegExp): Generator<string> {
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     const path = join(folder, entry.name);
-    if (['node_modules', '.mesh', '.git', 'gen'].includes(entry.name)) continue;
+    if (['node_modules', '.mesh', '.git', 'gen', 'dist'].includes(entry.name)) continue;
     if (entry.isDirectory()) yield* filesBelow(path, extension);
     else if (extension.test(entry.name)) yield path;
   }
@@ -50,9 +50,9 @@ const allowed: Record<string, readonly string[]> = {
   protocol: [],
   'agent-cards': ['@daca-mesh/protocol'],
   peer: ['@daca-mesh/protocol', '@daca-mesh/agent-cards'],
-  coordinator: ['@daca-mesh/protocol', '@daca-mesh/agent-cards', '@daca-mesh/sidecar'],
+  coordinator: ['@daca-mesh/protocol', '@daca-mesh/agent-cards', '@daca-mesh/sidecar', '@daca-mesh/dapr'],
   'coordinator/sidecar': [],
-  cli: ['@daca-mesh/protocol', '@daca-mesh/agent-cards'],
+  cli: ['@daca-mesh/protocol', '@daca-mesh/agent-cards', '@daca-mesh/sidecar', '@daca-mesh/dapr'],
 };
 
 const sources = folders.flatMap((folder) => Array.from(filesBelow(folder, /\.ts$/)));

@@ -8,6 +8,9 @@ const Environment = z.object({
   MESH_TOKEN: z.preprocess(emptyAsUnset, z.string().optional()),
   MESH_HOST: z.preprocess(emptyAsUnset, z.string().default('127.0.0.1')),
   MESH_PORT: z.preprocess(emptyAsUnset, z.coerce.number().int().min(0).max(65_535).default(4100)),
+  MESH_ENGINE: z.preprocess(emptyAsUnset, z.enum(['embedded', 'dapr']).optional()),
+  MESH_DAPR_STATE: z.preprocess(emptyAsUnset, z.string().optional()),
+  DAPR_GRPC_ENDPOINT: z.preprocess(emptyAsUnset, z.string().optional()),
 });
 
 /** What the command line takes from its environment. */
@@ -16,6 +19,12 @@ export interface Config {
   readonly token: string | undefined;
   readonly host: string;
   readonly port: number;
+  /** What is to run the workflows of a mesh that is started; undefined: the default. */
+  readonly engine: 'embedded' | 'dapr' | undefined;
+  /** `sqlite`, or the URL of a PostgreSQL database, with a password perhaps. */
+  readonly daprState: string | undefined;
+  /** Of a Dapr that runs already. */
+  readonly daprEndpoint: string | undefined;
   /** The whole environment: what `up` hands on to the processes it starts (model keys, OTEL_*, DAPR_* ...). */
   readonly inherited: Readonly<Record<string, string>>;
 }
@@ -35,6 +44,9 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     token: parsed.data.MESH_TOKEN,
     host: parsed.data.MESH_HOST,
     port: parsed.data.MESH_PORT,
+    engine: parsed.data.MESH_ENGINE,
+    daprState: parsed.data.MESH_DAPR_STATE,
+    daprEndpoint: parsed.data.DAPR_GRPC_ENDPOINT,
     // Pairs of strings make a record of strings.
     inherited: Object.freeze(Object.fromEntries(inherited) as Record<string, string>),
   });

@@ -26,6 +26,7 @@ export const Run = z.looseObject({
   input: z.unknown().optional(),
   output: z.unknown().optional(),
   error: z.unknown().optional(),
+  stalled: z.object({ reason: z.string(), message: z.string() }).optional(),
   createdAt: z.string(),
   updatedAt: z.string(),
 });

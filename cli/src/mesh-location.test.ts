@@ -2,11 +2,12 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readConfig } from './config.ts';
 import { locateMesh } from './mesh-location.ts';
 import { type MeshState, writeMeshState } from './mesh-state.ts';
 import { answerCommand } from './question-text.ts';
 
-const config = { url: undefined, token: undefined, host: '127.0.0.1', port: 4100, inherited: {} };
+const config = readConfig({});
 const process = { name: 'writer', pid: 2, url: 'http://127.0.0.1:4102', status: 'ready' as const, restarts: 0 };
 const state = (url: string | null): MeshState => ({
   pid: 1,

@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MeshError } from '@daca-mesh/protocol';
 import { z } from 'zod';
+import { replaceFile } from './replace-file.ts';
 
 /** `starting` until it listens, `backoff` while it waits to be started again, `down` until `mesh restart`. */
 export const ProcessStatus = z.enum(['starting', 'ready', 'backoff', 'down', 'stopped']);
@@ -13,7 +13,7 @@ export const ProcessInfo = z.object({
   name: z.string(),
   /** null while it does not run. */
   pid: z.number().int().nullable(),
-  /** Its origin; null until it first listened. */
+  /** Its origin; null until it first listened, and for one that has no address for users. */
   url: z.string().nullable(),
   status: ProcessStatus,
   /** How often it was started again. */
@@ -53,11 +53,9 @@ export function tryReadMeshState(dataFolder: string): MeshState | undefined {
   }
 }
 
-/** Replaces the state in one step, so that no reader ever sees half of it. */
+/** Replaces the state in one step. */
 export function writeMeshState(dataFolder: string, state: MeshState): void {
-  const temporary = `${statePath(dataFolder)}.${randomUUID()}`;
-  writeFileSync(temporary, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
-  renameSync(temporary, statePath(dataFolder));
+  replaceFile(statePath(dataFolder), `${JSON.stringify(state, null, 2)}\n`);
 }
 
 /** Removes the state: this mesh no longer runs. */

@@ -13,6 +13,7 @@ import { addRunControlCommands } from './commands/run-control.ts';
 import { addRunsCommand } from './commands/runs.ts';
 import { addSendCommand } from './commands/send.ts';
 import { addShowCommand } from './commands/show.ts';
+import { addSidecarCommand } from './commands/sidecar.ts';
 import { addUpCommand } from './commands/up.ts';
 import { readConfig } from './config.ts';
 import type { Context } from './context.ts';
@@ -34,6 +35,7 @@ const addCommands = [
   addInboxCommand,
   addAnswerCommand,
   addDemoCommand,
+  addSidecarCommand,
 ];
 
 /** Runs one command line (without node and script) and returns its exit code; never throws. */

@@ -85,5 +85,6 @@ function outcomeLine(run: Run, entries: readonly TimelineEntry[]): string {
   const tookMs = Date.parse(isOver ? last.at : run.updatedAt) - Date.parse(run.createdAt);
   const result = run.status === 'failed' ? run.error : run.output;
   const shown = result === undefined || result === null ? '' : `  ${shorten(JSON.stringify(result), 1000)}`;
+  if (run.stalled) return `${paint('bold', run.status)}  ${run.stalled.reason}: ${harmless(run.stalled.message)}`;
   return `${paint('bold', run.status)}${isOver ? ` after ${duration(tookMs)}` : ''}${shown}`;
 }

@@ -3,6 +3,10 @@ import { z } from 'zod';
 /** Every type of timeline entry. */
 export const timelineTypes = [
   'run-started',
+  'child-started',
+  'child-completed',
+  'child-failed',
+  'child-canceled',
   'call-sent',
   'call-progress',
   'call-completed',
@@ -21,6 +25,8 @@ export const timelineTypes = [
   'compensation-completed',
   'run-suspended',
   'run-resumed',
+  'run-stalled',
+  'warning',
   'cancel-requested',
   'run-completed',
   'run-failed',
@@ -36,6 +42,8 @@ export const TimelineEntry = z.looseObject({
   agent: z.string().optional(),
   taskId: z.string().optional(),
   attempt: z.number().int().optional(),
+  /** The child it is about, where it is not about the run itself. */
+  child: z.looseObject({ path: z.string() }).optional(),
   data: z.unknown().optional(),
 });
 export type TimelineEntry = z.infer<typeof TimelineEntry>;

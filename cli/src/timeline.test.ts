@@ -56,6 +56,24 @@ describe('drawTimeline', () => {
     }
   });
 
+  it('says which child an entry is about', () => {
+    const [line] = draw([entry(0, 'call-sent', call('a', { child: { runId: 'x', path: '0[kitchen]:2' } }))]);
+    expect(line).toMatch(/0\[kitchen\]:2: agent-a <-/);
+  });
+
+  it('says why a run is stalled, and what it is warned of', () => {
+    const lines = draw([
+      entry(0, 'run-stalled', { data: { reason: 'WORKFLOW_NOT_FOUND', message: 'this process has no workflow w@1' } }),
+      entry(1, 'run-resumed', { data: { reason: 'its workflow goes on' } }),
+      entry(2, 'warning', { data: { message: 'its history has 1200 events' } }),
+    ]);
+    expect(lines).toMatchObject([
+      expect.stringContaining('stalled: this process has no workflow w@1'),
+      expect.stringContaining('resumed: its workflow goes on'),
+      expect.stringContaining('warning: its history has 1200 events'),
+    ]);
+  });
+
   it('shows who answered a question, and why', () => {
     const [line] = draw([entry(0, 'question-answered', { data: { action: 'reject', by: 'alice', reason: 'rude' } })]);
     expect(line).toContain('answered: reject by alice "rude"');

@@ -104,6 +104,10 @@ const failure = ({ failure: failed, error, reason }: Detail): string => {
 
 const descriptions: Record<TimelineEntry['type'], Describe> = {
   'run-started': (_, { workflow }) => `started${after(' ', workflow)}`,
+  'child-started': (_, { workflow }) => `child${after(' ', workflow)} started`,
+  'child-completed': () => `child ${paint('green', 'completed')}`,
+  'child-failed': (_, detail) => `child ${paint('red', 'failed')}${failure(detail)}`,
+  'child-canceled': (_, { reason }) => `child ${paint('yellow', 'canceled')}${after(': ', reason)}`,
   'call-sent': (entry, { skill }) => `${agent(entry)} <- ${skill ?? 'message'}${attempt(entry)}`,
   'call-progress': (entry, { text, message }) => `${agent(entry)} ${shorten(text ?? message ?? 'is working', 200)}`,
   'call-completed': (entry, _, call) => `${agent(entry)} ${paint('green', 'completed')}${took(call)}${attempt(entry)}`,
@@ -127,11 +131,14 @@ const descriptions: Record<TimelineEntry['type'], Describe> = {
   'compensation-started': (_, detail) => `undoes what was done${failure(detail)}`,
   'compensation-completed': () => 'undone',
   'run-suspended': (_, { by }) => `suspended${after(' by ', by)}`,
-  'run-resumed': (_, { by }) => `resumed${after(' by ', by)}`,
+  'run-resumed': (_, { by, reason }) => `resumed${after(' by ', by)}${after(': ', reason)}`,
+  'run-stalled': (_, { message }) => `${paint(['bold', 'red'], 'stalled')}${after(': ', message)}`,
+  warning: (_, { message }) => `${paint('yellow', 'warning')}${after(': ', message)}`,
   'cancel-requested': (_, { by, reason }) => `cancel requested${after(' by ', by)}${quoted(reason)}`,
   'run-completed': () => paint(['bold', 'green'], 'completed'),
   'run-failed': (_, detail) => `${paint(['bold', 'red'], 'failed')}${failure(detail)}`,
   'run-canceled': (_, { reason }) => `${paint(['bold', 'yellow'], 'canceled')}${after(': ', reason)}`,
 };
 
-const describe: Describe = (entry, detail, call) => descriptions[entry.type](entry, detail, call);
+const describe: Describe = (entry, detail, call) =>
+  `${entry.child ? paint('dim', `${harmless(entry.child.path)}: `) : ''}${descriptions[entry.type](entry, detail, call)}`;

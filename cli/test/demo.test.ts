@@ -41,6 +41,13 @@ describe('mesh demo', () => {
   );
 });
 
+describe('mesh demo --engine', () => {
+  it('is about a mesh of its own, so that none can be named', async () => {
+    const { exitCode, stderr } = await runMesh(['demo', '--engine', 'dapr', '--data', 'x'], { cwd: folder });
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('mesh of its own') });
+  });
+});
+
 describe('mesh up --demo', () => {
   it(
     'stops at the question, which the printed command answers; mesh show tells the whole story',

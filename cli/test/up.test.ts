@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -95,14 +95,14 @@ describe('mesh up', () => {
     const pids = await pidsOf();
     command.child.kill('SIGTERM');
     // One fixture ignores SIGTERM, so the mesh is still there when the others have ended.
-    await expect.poll(() => pids.filter((pid) => isAlive(pid)).length, { timeout: 5000 }).toBe(1);
+    await expect.poll(() => pids.filter((pid) => isAlive(pid)).length, { timeout: 9000 }).toBe(1);
     await expect
       .poll(
         () => {
           command.child.kill('SIGINT');
           return command.child.exitCode;
         },
-        { interval: 200, timeout: 5000 },
+        { interval: 200, timeout: 20_000 },
       )
       .toBe(130);
     expect(pids.filter((pid) => isAlive(pid))).toEqual([]);
@@ -122,7 +122,7 @@ describe('mesh up', () => {
     const pids = await pidsOf();
     expect(pids).toHaveLength(3);
     command.child.kill('SIGKILL');
-    await expect.poll(() => pids.filter((pid) => isAlive(pid)), { timeout: 5000 }).toEqual([]);
+    await expect.poll(() => pids.filter((pid) => isAlive(pid)), { timeout: 20_000 }).toEqual([]);
     expect(await mesh('ps')).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('is gone') });
     await up().jsonLine(isUp);
   });
@@ -132,6 +132,7 @@ describe('mesh up', () => {
       MESH_TOKEN: 'secret',
       MESH_LOG_LEVEL: 'error',
       MESH_PUBLIC_URL: 'http://example.com',
+      MESH_DAPR_STATE: 'postgres://me:secret@db/mesh',
     });
     const line = await command.jsonLine(isUp);
     // As printed by `mesh up --json`.
@@ -139,10 +140,25 @@ describe('mesh up', () => {
     const environment: unknown = await (await fetch(alpha?.url ?? '')).json();
     expect(environment).toMatchObject({ MESH_TOKEN: 'secret', MESH_LOG_LEVEL: 'info' });
     expect(environment).not.toHaveProperty('MESH_PUBLIC_URL');
+    expect(environment).not.toHaveProperty('MESH_DAPR_STATE');
     expect(await readFile(join(folder, '.mesh/logs/alpha.jsonl'), 'utf8')).toContain('listening');
   });
 
+  it('starts nothing where Dapr is asked for and missing, and says how to get it', async () => {
+    const { exitCode, stdout, stderr } = await up(['--engine', 'dapr'], { PATH: folder, HOME: folder }).finished;
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+    expect(JSON.parse(stderr)).toMatchObject({ error: { message: expect.stringContaining('dapr init --slim') } });
+    expect(await readdir(folder)).toEqual(['mesh.json']);
+  });
+
+  it('refuses an agent whose folder or process would be taken for one of the engine', async () => {
+    await writeFile(join(folder, 'mesh.json'), JSON.stringify([member('coordinator'), member('dapr')]));
+    expect(await up().finished).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('name of the mesh') });
+  });
+
   it.each([
+    [['--engine', 'steam'], 'Allowed choices are embedded, dapr'],
+    [['--engine', 'dapr', '--dapr-state', 'postgres://a:b@c/d'], 'can be read by every user'],
     [['--port', 'x'], 'It must be 0, or a port'],
     [['--only', 'nobody'], 'no such agent: nobody'],
     [['--host', '0.0.0.0'], 'needs MESH_TOKEN'],

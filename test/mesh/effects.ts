@@ -1,6 +1,10 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { Mesh } from './mesh.ts';
+
+/** Whose processes keep their data where. */
+interface Mesh {
+  dataOf(name: string): string;
+}
 
 /** Side effects, counted in the store of the agent that made them: opened read-only, beside the running process. */
 

@@ -3,17 +3,18 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { addCommand, type CommonOptions, type Context } from '../context.ts';
 import { contentModeration } from '../demos/content-moderation.ts';
 import { runToQuestion } from '../demos/run-demo.ts';
+import { addEngineOptions, type EngineOptions } from '../engine-options.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { MeshApi } from '../mesh-api.ts';
 import { defaultDataFolder } from '../mesh-location.ts';
-import { duration, note, print, printJson, table } from '../output.ts';
+import { duration, note, print, printJson, shorten, table } from '../output.ts';
 import { startProgress } from '../progress.ts';
 import { answerCommand, dataOption, questionLines } from '../question-text.ts';
 import { watchStopSignals } from '../stop-signals.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import type { ProcessEvent } from '../supervisor/supervised-process.ts';
 
-interface UpOptions extends CommonOptions {
+interface UpOptions extends CommonOptions, EngineOptions {
   demo?: boolean;
   port: number;
   host: string;
@@ -29,9 +30,10 @@ const loopbackHosts: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localho
 /** `mesh up`: the local mesh, supervised until Ctrl-C. */
 export function addUpCommand(program: Command, context: Context): void {
   const { host, port } = context.config;
-  addCommand(program, 'up', 'start the local mesh and keep it running, until Ctrl-C', [
+  const command = addCommand(program, 'up', 'start the local mesh and keep it running, until Ctrl-C', [
     'npx mesh up',
     'npx mesh up --demo --data /tmp/mesh --port 5100',
+    'npx mesh up --engine dapr',
     'npx mesh up --only keyword-extractor,writer',
   ])
     .option('--demo', 'also moderate a risky post, up to the question that a person answers')
@@ -39,8 +41,8 @@ export function addUpCommand(program: Command, context: Context): void {
     .option('--port <n>', 'port of the coordinator, the agents take the next ones; 0: any free ports', parsePort, port)
     .option('--host <host>', 'address to listen on; anything but loopback needs MESH_TOKEN', host)
     .option('--only <names>', 'start only these, separated by commas', parseNames)
-    .option('--composition <file>', "a mesh.json of your own; its packages are relative to the file's folder")
-    .action((options: UpOptions) => up(context, options));
+    .option('--composition <file>', "a mesh.json of your own; its packages are relative to the file's folder");
+  addEngineOptions(command).action((options: UpOptions) => up(context, options));
 }
 
 async function up(context: Context, options: UpOptions): Promise<void> {
@@ -83,24 +85,35 @@ async function readyWithin(mesh: Supervisor, limitMs: number, stop: AbortSignal)
 async function start(context: Context, options: UpOptions, dataFolder: string): Promise<Supervisor> {
   // Loaded here because no other command needs the agents' cards and schemas.
   const { loadComposition, toProcessSpecs } = await import('../supervisor/composition.ts');
+  const { chooseEngine } = await import('../supervisor/engine-choice.ts');
+  const { prepareEngine } = await import('../supervisor/engine.ts');
   const { startSupervisor } = await import('../supervisor/supervisor.ts');
   const { host, port, only } = options;
+  const engine = chooseEngine(options, context.config);
   return startSupervisor({
     specs: toProcessSpecs(loadComposition(options.composition), { dataFolder, host, port, only }),
+    engine: async () => {
+      const prepared = await prepareEngine(engine, dataFolder);
+      if (!options.json) for (const aside of prepared.asides) note(movedText(aside));
+      return prepared;
+    },
     dataFolder,
     environment: context.config.inherited,
     onEvent: (event) => (options.json ? printJson(event) : reportEvent(event)),
   });
 }
 
+const movedText = (aside: string): string =>
+  `another engine ran here before: what it kept is now in ${aside}, and open runs are started again on this one`;
+
 function reportEvent(event: ProcessEvent): void {
   const { name, url, restarts } = event.process;
   switch (event.type) {
     case 'ready':
-      if (restarts > 0) note(`${name} is back at ${url} (restart ${restarts})`);
+      if (restarts > 0) note(`${name} is back${url === null ? '' : ` at ${url}`} (restart ${restarts})`);
       return;
     case 'died': {
-      const why = event.lastError === undefined ? '' : `: ${event.lastError}`;
+      const why = event.lastError === undefined ? '' : `: ${shorten(event.lastError, 600)}`;
       note(`${name} died (${event.reason})${why}; starting it again in ${duration(event.restartInMs ?? 0)}`);
       return;
     }
@@ -119,7 +132,7 @@ function reportReady(mesh: Supervisor, dataFolder: string, tookMs: number, optio
     status === 'ready' ? (url ?? '-') : status,
     String(pid ?? '-'),
   ]);
-  for (const line of table(['AGENT', 'ADDRESS', 'PID'], rows)) print(line);
+  for (const line of table(['NAME', 'ADDRESS', 'PID'], rows)) print(line);
   print();
   if (mesh.url !== undefined) print(`HTTP API  ${mesh.url}/openapi.json`);
   print(`logs      ${dataFolder}/logs`);

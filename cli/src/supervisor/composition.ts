@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type MeshMember, MeshComposition, meshComposition } from '@daca-mesh/agent-cards';
 import { InvalidArgumentError } from 'commander';
-import type { ProcessSpec } from './supervised-process.ts';
+import type { AgentSpec } from './process-spec.ts';
 
 /** The name of the process that runs workflows; it is told where the others are. */
 export const coordinatorName = 'coordinator';
@@ -14,13 +14,21 @@ export interface Composition {
   root: string;
 }
 
+const parentWatchUrl = new URL('./parent-watch.ts', import.meta.url).href;
+
 const workspaceRoot = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** What the mesh itself calls so in the data folder, in `mesh ps` and among the logs. */
+const reservedNames: ReadonlySet<string> = new Set(['dapr', 'daprd', 'placement', 'scheduler', 'logs']);
 
 /** The shipped composition, or the one in a file (packages are then relative to its folder). */
 export function loadComposition(path?: string): Composition {
   if (path === undefined) return { members: meshComposition, root: workspaceRoot };
   try {
-    return { members: MeshComposition.parse(JSON.parse(readFileSync(path, 'utf8'))), root: dirname(resolve(path)) };
+    const members = MeshComposition.parse(JSON.parse(readFileSync(path, 'utf8')));
+    const reserved = members.find(({ name }) => reservedNames.has(name));
+    if (reserved !== undefined) throw new TypeError(`"${reserved.name}" is a name of the mesh itself`);
+    return { members, root: dirname(resolve(path)) };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InvalidArgumentError(`${path} is no usable composition: ${reason}`);
@@ -39,7 +47,7 @@ export interface SpecOptions {
 }
 
 /** What has to be started. A member keeps its port whether or not the ones before it are started. */
-export function toProcessSpecs(composition: Composition, options: SpecOptions): ProcessSpec[] {
+export function toProcessSpecs(composition: Composition, options: SpecOptions): AgentSpec[] {
   const names = composition.members.map((member) => member.name);
   const unknown = options.only?.filter((name) => !names.includes(name)) ?? [];
   if (unknown.length > 0) {
@@ -50,16 +58,16 @@ export function toProcessSpecs(composition: Composition, options: SpecOptions): 
     .filter((spec) => options.only?.includes(spec.name) ?? true);
 }
 
-function toProcessSpec(member: MeshMember, index: number, root: string, options: SpecOptions): ProcessSpec {
+function toProcessSpec(member: MeshMember, index: number, root: string, options: SpecOptions): AgentSpec {
   const folder = resolve(root, member.package);
   return {
     name: member.name,
-    mainPath: join(folder, 'src', 'main.ts'),
+    command: process.execPath,
+    args: ['--import', parentWatchUrl, join(folder, 'src', 'main.ts')],
     folder,
     dataFolder: join(options.dataFolder, member.name),
     logPath: join(options.dataFolder, 'logs', `${member.name}.jsonl`),
-    host: options.host,
-    port: options.port === 0 ? 0 : options.port + index,
     env: member.env,
+    readiness: { kind: 'announced', host: options.host, port: options.port === 0 ? 0 : options.port + index },
   };
 }

@@ -23,8 +23,8 @@ export function connectControl(location: MeshLocation): ControlClient {
     requestJson(schema, `${control.url}${path}`, {
       method,
       token: control.token,
-      // A restart waits for the orderly end of the process, which may take 10 s.
-      timeoutMs: 20_000,
+      // A restart waits for the orderly end of the process, which may take 10 s, and 30 s for it to be ready again.
+      timeoutMs: 45_000,
       unreachable: `the mesh of ${location.local?.dataFolder} does not answer; "mesh up" (pid ${pid}) is gone`,
     });
   return {

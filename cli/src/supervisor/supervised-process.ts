@@ -1,23 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { z } from 'zod';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProcessInfo, ProcessStatus } from '../mesh-state.ts';
+import { isFatal, listeningUrl, type LogEntry, tryParseLogEntry } from './log-entry.ts';
 import { type LogFile, openLogFile } from './log-file.ts';
-
-/** How a process is started. */
-export interface ProcessSpec {
-  name: string;
-  /** The program Node runs, and its working folder. */
-  mainPath: string;
-  folder: string;
-  dataFolder: string;
-  logPath: string;
-  host: string;
-  /** 0: it chooses at its first start and keeps the port from then on. */
-  port: number;
-  env: Readonly<Record<string, string>>;
-}
+import { isAgent, type Probed, type ProcessSpec } from './process-spec.ts';
 
 /** When a process that died is started again, and how long an orderly end may take. */
 export interface RestartPolicy {
@@ -87,7 +75,7 @@ export class SupervisedProcess {
     this.#onChange = options.onChange;
     this.#onEvent = options.onEvent;
     this.#log = openLogFile(spec.logPath);
-    this.#port = spec.port;
+    this.#port = isAgent(spec) ? spec.readiness.port : 0;
     this.#delayMs = options.policy.initialDelayMs;
   }
 
@@ -155,16 +143,10 @@ export class SupervisedProcess {
     this.#starts += 1;
     this.#startedAt = Date.now();
     this.#lastError = undefined;
-    const child = spawn(process.execPath, ['--import', parentWatchUrl, this.spec.mainPath], {
+    const child = spawn(this.spec.command, this.spec.args, {
       cwd: this.spec.folder,
-      env: {
-        ...this.#environment(),
-        ...this.spec.env,
-        MESH_HOST: this.spec.host,
-        MESH_PORT: String(this.#port),
-        MESH_DATA: this.spec.dataFolder,
-      },
-      // Its standard input tells it when the supervisor is gone (parent-watch.ts).
+      env: { ...this.#environment(), ...this.spec.env, ...this.#listenEnvironment() },
+      // Its standard input tells it, or what watches over it, when the supervisor is gone.
       stdio: ['pipe', 'pipe', 'pipe'],
       // A process group of its own: Ctrl-C in the terminal reaches the supervisor only, which ends the others in order.
       detached: true,
@@ -183,28 +165,55 @@ export class SupervisedProcess {
         this.#onExit(reason);
         resolve();
       };
-      child.on('exit', (exitCode, signal) => end(signal ?? `exit code ${exitCode}`));
+      child.on('exit', (exitCode, signal) => {
+        // What watched over it ends with this.
+        child.stdin.destroy();
+        end(signal ?? `exit code ${exitCode}`);
+      });
       child.on('error', (error) => {
         if (child.pid === undefined) end(error.message);
       });
     });
+    if (this.spec.readiness.kind === 'probed') void this.#probe(child, this.spec.readiness);
   }
 
-  #onOutput(line: string): void {
-    this.#log.append(line);
-    if (this.#status !== 'starting') return;
-    const entry = tryParseLogEntry(line);
-    if (entry?.level === fatalLevel) this.#lastError = entry.err?.message ?? entry.msg;
-    if (entry?.msg !== 'listening' || entry.url === undefined) return;
-    const url = new URL(entry.url).origin;
+  #listenEnvironment(): Record<string, string> {
+    if (!isAgent(this.spec)) return {};
+    const { host } = this.spec.readiness;
+    return { MESH_HOST: host, MESH_PORT: String(this.#port), MESH_DATA: this.spec.dataFolder };
+  }
+
+  async #probe(child: ChildProcess, { healthUrl, url }: Probed): Promise<void> {
+    const isStarting = () => this.#child === child && this.#intent === 'run' && this.#status === 'starting';
+    while (isStarting()) {
+      if ((await isHealthy(healthUrl)) && isStarting()) return this.#becomeReady(url);
+      await sleep(probeEveryMs);
+    }
+  }
+
+  #becomeReady(url: string | undefined): void {
     this.#url = url;
-    this.#port = Number(new URL(url).port) || this.#port;
     this.#setStatus('ready');
     this.#emit('ready');
   }
 
+  #onOutput(line: string): void {
+    this.#log.append(line);
+    const entry = tryParseLogEntry(line);
+    if (entry !== undefined && this.#status === 'starting') this.#onStartEntry(entry);
+  }
+
+  #onStartEntry(entry: LogEntry): void {
+    if (isFatal(entry)) this.#lastError = entry.err?.message ?? entry.msg;
+    const url = listeningUrl(entry);
+    if (url === undefined || !isAgent(this.spec)) return;
+    this.#port = Number(new URL(url).port) || this.#port;
+    this.#becomeReady(new URL(url).origin);
+  }
+
   #onErrorOutput(line: string): void {
-    // Standard error is no JSON (stack traces, warnings); the log stays readable by line all the same.
+    if (tryParseLogEntry(line) !== undefined) return this.#onOutput(line);
+    // What is no JSON (stack traces, warnings) is wrapped: the log stays readable by line all the same.
     this.#log.append(
       JSON.stringify({ level: 50, time: Date.now(), name: this.spec.name, stream: 'stderr', msg: line }),
     );
@@ -253,24 +262,12 @@ export class SupervisedProcess {
   }
 }
 
-const parentWatchUrl = new URL('./parent-watch.ts', import.meta.url).href;
+const probeEveryMs = 50;
 
-/** Pino's number for it. */
-const fatalLevel = 60;
-
-/** What is read of the log entries of a process that starts: `{ "msg": "listening", "url": … }` says that it is ready. */
-const LogEntry = z.object({
-  level: z.number().optional(),
-  msg: z.string().optional(),
-  url: z.url().optional(),
-  err: z.object({ message: z.string() }).optional(),
-});
-
-function tryParseLogEntry(line: string): z.infer<typeof LogEntry> | undefined {
+async function isHealthy(url: string): Promise<boolean> {
   try {
-    return LogEntry.safeParse(JSON.parse(line)).data;
+    return (await fetch(url, { signal: AbortSignal.timeout(2_000) })).ok;
   } catch {
-    // A line that is no JSON is in the log all the same.
-    return undefined;
+    return false;
   }
 }

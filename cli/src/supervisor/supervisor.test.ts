@@ -1,19 +1,23 @@
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { watchedCommand } from '@daca-mesh/dapr';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { connectControl } from './control-client.ts';
+import { readConfig } from '../config.ts';
 import { locateMesh } from '../mesh-location.ts';
 import { tryReadMeshState } from '../mesh-state.ts';
-import type { ProcessEvent, ProcessSpec, RestartPolicy } from './supervised-process.ts';
+import type { AgentSpec, ProcessSpec } from './process-spec.ts';
+import type { ProcessEvent, RestartPolicy } from './supervised-process.ts';
 import { startSupervisor, type Supervisor } from './supervisor.ts';
 
 const fixture = fileURLToPath(new URL('../../test/fixtures/agent/', import.meta.url));
-const config = { url: undefined, token: undefined, host: '127.0.0.1', port: 0, inherited: {} };
+const config = readConfig({});
 
 let dataFolder: string;
 let events: ProcessEvent[];
@@ -30,17 +34,29 @@ afterEach(async () => {
   await rm(dataFolder, { recursive: true, force: true });
 });
 
-const spec = (name: string, more: Partial<ProcessSpec> = {}): ProcessSpec => ({
+const spec = (name: string, more: Partial<AgentSpec> = {}): AgentSpec => ({
   name,
-  mainPath: join(fixture, 'src/main.ts'),
+  command: process.execPath,
+  args: [join(fixture, 'src/main.ts')],
   folder: fixture,
   dataFolder: join(dataFolder, name),
   logPath: join(dataFolder, 'logs', `${name}.jsonl`),
-  host: '127.0.0.1',
-  port: 0,
   env: {},
+  readiness: { kind: 'announced', host: '127.0.0.1', port: 0 },
   ...more,
 });
+
+/** The fixture behind a health URL, run as a program that does not look after its parent. */
+const program = async (name: string, more: Partial<ProcessSpec> = {}): Promise<ProcessSpec> => {
+  const port = await freePort();
+  return {
+    ...spec(name),
+    ...watchedCommand(process.execPath, [join(fixture, 'src/main.ts')]),
+    env: { MESH_PORT: String(port) },
+    readiness: { kind: 'probed', healthUrl: `http://127.0.0.1:${port}/`, url: `http://127.0.0.1:${port}` },
+    ...more,
+  };
+};
 
 async function start(specs: ProcessSpec[], policy: Partial<RestartPolicy> = {}): Promise<Supervisor> {
   const mesh = await startSupervisor({
@@ -64,6 +80,20 @@ const processOf = (mesh: Supervisor, name: string) => {
 async function environmentOf(url: string | undefined): Promise<Record<string, string>> {
   const environment: unknown = await (await fetch(url ?? '')).json();
   return z.record(z.string(), z.string()).parse(environment);
+}
+
+const portOf = (server: Server): number => {
+  const address = server.address();
+  return typeof address === 'object' ? (address?.port ?? 0) : 0;
+};
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const port = portOf(server);
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 const isAlive = (pid: number): boolean => {
@@ -176,9 +206,10 @@ describe('startSupervisor', () => {
   it('names the port that is taken, and starts nothing', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
-    const address = other.address();
-    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
-    await expect(start([spec('alpha'), spec('beta', { port })])).rejects.toMatchObject({
+    const port = portOf(other);
+    await expect(
+      start([spec('alpha'), spec('beta', { readiness: { kind: 'announced', host: '127.0.0.1', port } })]),
+    ).rejects.toMatchObject({
       code: 'RESOURCE_EXHAUSTED',
       message: expect.stringContaining(`port ${port}, meant for beta`),
     });
@@ -193,6 +224,78 @@ describe('startSupervisor', () => {
     const [line] = (await readFile(join(dataFolder, 'logs/broken.jsonl'), 'utf8')).split('\n');
     expect(JSON.parse(line ?? '')).toMatchObject({ stream: 'stderr', msg: 'Error: this fixture always crashes' });
     await mesh.stop();
+  });
+});
+
+describe('a process that is no agent', () => {
+  it('is ready when its health URL answers, under its own process id', async () => {
+    const mesh = await start([await program('engine')]);
+    await mesh.ready();
+    const { pid, url } = processOf(mesh, 'engine');
+    expect(url).toMatch(/^http:/);
+    process.kill(pid ?? 0, 'SIGKILL');
+    await expect.poll(() => processOf(mesh, 'engine').restarts, { timeout: 10_000 }).toBe(1);
+    await mesh.ready();
+    expect(processOf(mesh, 'engine')).toMatchObject({ status: 'ready', url });
+    expect(events).toContainEqual(expect.objectContaining({ type: 'died', reason: 'SIGKILL' }));
+  });
+
+  it('is not ready while its health URL does not answer 2xx', async () => {
+    const other = createHttpServer((_, response) => response.writeHead(500).end()).listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const healthUrl = `http://127.0.0.1:${portOf(other)}/`;
+    const mesh = await start([await program('engine', { readiness: { kind: 'probed', healthUrl } }), spec('alpha')]);
+    await expect.poll(() => processOf(mesh, 'alpha').status, { timeout: 10_000 }).toBe('ready');
+    expect(processOf(mesh, 'engine').status).toBe('starting');
+    other.removeAllListeners('request').on('request', (_, response) => response.end());
+    await mesh.ready();
+    expect(processOf(mesh, 'engine')).toMatchObject({ status: 'ready', url: null });
+    other.closeAllConnections();
+    other.close();
+  });
+
+  it('is no peer of the coordinator, is not told of the agents, and the coordinator is told of it', async () => {
+    const mesh = await startSupervisor({
+      specs: [spec('coordinator'), spec('alpha')],
+      engine: async () => ({ processes: [await program('engine')], environment: { MESH_ENGINE: 'dapr' }, asides: [] }),
+      dataFolder,
+      environment: { PATH: process.env['PATH'] ?? '', MESH_TOKEN: 'secret' },
+    });
+    running.push(mesh);
+    await mesh.ready();
+    const told = await environmentOf(mesh.url);
+    expect(told).toMatchObject({ MESH_ENGINE: 'dapr', MESH_PEERS: processOf(mesh, 'alpha').url });
+    expect(await environmentOf(processOf(mesh, 'engine').url ?? '')).not.toHaveProperty('MESH_TOKEN');
+    expect(await environmentOf(processOf(mesh, 'alpha').url ?? '')).not.toHaveProperty('MESH_ENGINE');
+  });
+
+  it('is not started, nor is its state touched, in a mesh without a coordinator', async () => {
+    let prepared = 0;
+    const mesh = await startSupervisor({
+      specs: [spec('alpha')],
+      engine: async () => {
+        prepared += 1;
+        return { processes: [await program('engine')], environment: {}, asides: [] };
+      },
+      dataFolder,
+      environment: {},
+    });
+    running.push(mesh);
+    expect({ prepared, names: mesh.processes.map(({ name }) => name) }).toEqual({ prepared: 0, names: ['alpha'] });
+  });
+
+  it('ends when the process is gone that it serves, not before', async () => {
+    const engine = await program('engine', { endsAfter: ['stubborn'] });
+    const mesh = await start([spec('stubborn', { env: { FIXTURE_MODE: 'stubborn' } }), engine], { stopTimeoutMs: 300 });
+    await mesh.ready();
+    const [served, serving] = [processOf(mesh, 'stubborn').pid ?? 0, processOf(mesh, 'engine').pid ?? 0];
+    const seen: string[] = [];
+    const look = setInterval(() => seen.push(`${isAlive(served)} ${isAlive(serving)}`), 5);
+    await mesh.stop();
+    clearInterval(look);
+    expect(seen).toContain('true true');
+    expect(seen).not.toContain('true false');
+    expect(isAlive(serving)).toBe(false);
   });
 });
 

@@ -5,11 +5,12 @@ import { toChildEnvironment } from './child-environment.ts';
 import { coordinatorName } from './composition.ts';
 import { type ControlServer, startControlServer } from './control-server.ts';
 import { lockDataFolder } from './data-folder-lock.ts';
+import type { MeshEngine } from './engine.ts';
 import { checkPortsFree } from './free-ports.ts';
+import { isAgent, type ProcessSpec } from './process-spec.ts';
 import {
   defaultRestartPolicy,
   type ProcessEvent,
-  type ProcessSpec,
   type RestartPolicy,
   SupervisedProcess,
 } from './supervised-process.ts';
@@ -17,6 +18,8 @@ import {
 /** What a mesh is started with. */
 export interface SupervisorOptions {
   specs: readonly ProcessSpec[];
+  /** What the coordinator needs besides its peers; called once nobody else uses the data folder. */
+  engine?: () => Promise<MeshEngine>;
   /** Absolute. One supervisor per data folder: a second one is refused with DATABASE_LOCKED. */
   dataFolder: string;
   /** What every process inherits. */
@@ -30,17 +33,17 @@ export interface Supervisor {
   readonly processes: ProcessInfo[];
   /** The coordinator's origin; undefined before it listens, and in a mesh without one. */
   readonly url: string | undefined;
-  /** Resolves when every process listens or was taken down. */
+  /** Resolves when every process is ready or was taken down. */
   ready(signal?: AbortSignal): Promise<void>;
   kill(name: string, options: { down: boolean }): Promise<ProcessInfo>;
-  /** Resolves once it listens, or has been found not to in 5 s. */
+  /** Resolves once it listens, or has been found not to in 30 s. */
   restart(name: string): Promise<ProcessInfo>;
-  /** SIGTERM to all, SIGKILL to those that take too long, or to all as soon as `force` aborts. */
+  /** SIGTERM to all, in order, SIGKILL to those that take too long, or to all as soon as `force` aborts. */
   stop(force?: AbortSignal): Promise<void>;
 }
 
-/** How long `restart` waits for the process to listen again before it reports what it sees. */
-const readyTimeoutMs = 5_000;
+/** How long `restart` waits for the process to listen again before it reports what it sees: daprd may wait for a scheduler. */
+const readyTimeoutMs = 30_000;
 
 /**
  * Starts the processes of a mesh and keeps them running. The coordinator is started as soon as every peer's address is
@@ -50,13 +53,25 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const lock = lockDataFolder(options.dataFolder);
   try {
     await checkPortsFree(options.specs);
-    const mesh = new Mesh(options, lock);
+    // Without a coordinator there is nothing to run, and an engine's state is left as it is.
+    const isNeeded = options.specs.some(({ name }) => name === coordinatorName);
+    const specs = withEngine(options.specs, isNeeded ? await options.engine?.() : undefined);
+    const mesh = new Mesh({ ...options, specs }, lock);
     await mesh.start();
     return mesh;
   } catch (error) {
     lock[Symbol.dispose]();
     throw error;
   }
+}
+
+function withEngine(specs: readonly ProcessSpec[], engine: MeshEngine | undefined): readonly ProcessSpec[] {
+  if (engine === undefined) return specs;
+  const { processes, environment } = engine;
+  const told = specs.map((spec) =>
+    spec.name === coordinatorName ? { ...spec, env: { ...spec.env, ...environment } } : spec,
+  );
+  return [...told, ...processes];
 }
 
 class Mesh implements Supervisor {
@@ -86,7 +101,7 @@ class Mesh implements Supervisor {
 
   async start(): Promise<void> {
     this.#control = await startControlServer(this, this.#token);
-    for (const peer of this.#peers) peer.start();
+    for (const process of this.#processes) if (process !== this.#coordinator) process.start();
     this.#startCoordinator();
     this.#onChange();
   }
@@ -104,7 +119,7 @@ class Mesh implements Supervisor {
   }
 
   get #peers(): SupervisedProcess[] {
-    return this.#processes.filter((process) => process.spec.name !== coordinatorName);
+    return this.#processes.filter((process) => isAgent(process.spec) && process !== this.#coordinator);
   }
 
   async ready(signal?: AbortSignal): Promise<void> {
@@ -133,7 +148,14 @@ class Mesh implements Supervisor {
   }
 
   async #stop(force?: AbortSignal): Promise<void> {
-    await Promise.all(this.#processes.map((process) => process.stop(force)));
+    const ends = new Map<SupervisedProcess, Promise<void>>();
+    const end = (process: SupervisedProcess): Promise<void> => {
+      const ending =
+        ends.get(process) ?? stopAfter(process, this.#processes.filter(endsBefore(process)).map(end), force);
+      ends.set(process, ending);
+      return ending;
+    };
+    await Promise.all(this.#processes.map(end));
     await this.#control?.close();
     removeMeshState(this.#options.dataFolder);
     this.#lock[Symbol.dispose]();
@@ -190,14 +212,25 @@ class Mesh implements Supervisor {
   }
 }
 
+const endsBefore =
+  ({ spec: { endsAfter = [] } }: SupervisedProcess) =>
+  ({ spec: { name } }: SupervisedProcess): boolean =>
+    endsAfter.includes(name);
+
+async function stopAfter(process: SupervisedProcess, others: readonly Promise<void>[], force?: AbortSignal) {
+  await Promise.all(others);
+  await process.stop(force);
+}
+
 /** A peer that died before it ever listened must not hold up the others: the coordinator goes on without it. */
 const isSettled = (peer: SupervisedProcess): boolean =>
   addressOf(peer) !== undefined || peer.info.status === 'backoff' || peer.info.restarts > 0;
 
 /** Where a peer is or, with a fixed port, will be. */
-function addressOf(peer: SupervisedProcess): string | undefined {
-  if (peer.info.url !== null) return peer.info.url;
-  if (peer.spec.port === 0) return undefined;
-  const host = peer.spec.host === '0.0.0.0' || peer.spec.host === '::' ? '127.0.0.1' : peer.spec.host;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${peer.spec.port}`;
+function addressOf({ info, spec }: SupervisedProcess): string | undefined {
+  if (info.url !== null) return info.url;
+  if (!isAgent(spec) || spec.readiness.port === 0) return undefined;
+  const { host, port } = spec.readiness;
+  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
 }
