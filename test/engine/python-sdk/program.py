@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 
 import dapr.ext.workflow as wf
+import grpc
 
 runtime = wf.WorkflowRuntime()
 attempts = {}
@@ -65,13 +66,22 @@ def outcome(client, instance):
     return [state.runtime_status.name, failure or json.loads(state.serialized_output or 'null')]
 
 
+def is_waiting(client, instance):
+    try:
+        state = client.get_workflow_state(instance, fetch_payloads=True)
+    except grpc.RpcError:
+        # daprd 1.18.2 cannot read an instance while it stores it.
+        return False
+    return 'waiting' in (state.serialized_custom_status or '')
+
+
 runtime.start()
 runtime.wait_for_worker_ready(timeout=30)
 client = wf.DaprWorkflowClient()
 outcomes = {}
 
 client.schedule_new_workflow(parent, input=1, instance_id='parent')
-while 'waiting' not in (client.get_workflow_state('parent', fetch_payloads=True).serialized_custom_status or ''):
+while not is_waiting(client, 'parent'):
     time.sleep(0.05)
 client.pause_workflow('parent')
 outcomes['paused'] = client.get_workflow_state('parent').runtime_status.name
