@@ -5,7 +5,7 @@ import { ClientOperations } from './engine/client-operations.ts';
 import { Engine } from './engine/engine.ts';
 import { Quarantine } from './engine/quarantine.ts';
 import type { RetentionPolicy } from './engine/retention.ts';
-import { startGrpcServer } from './grpc/grpc-server.ts';
+import { startGrpcServer, TRANSPORT_MAX_BYTES } from './grpc/grpc-server.ts';
 import { createTaskHubService } from './grpc/task-hub-service.ts';
 import { startHttpServer } from './http/http-server.ts';
 import type { KillPointListener } from './kill-point.ts';
@@ -37,7 +37,7 @@ export interface SidecarOptions {
    * 100 more and silently loses the rest; raise this only for workers whose own limits were raised.
    */
   readonly maxUnackedPerStream?: number;
-  /** Largest request in bytes, default 4 MiB as in daprd. A larger activity result fails that activity. */
+  /** Largest request in bytes, default 4 MiB as in daprd, at most 128 MiB. A larger activity result fails that activity. */
   readonly maxMessageBytes?: number;
   /** If set, every call but those to `/v1.0/healthz` must carry it as `dapr-api-token`. SDKs read DAPR_API_TOKEN. */
   readonly apiToken?: string;
@@ -83,7 +83,8 @@ const CLOSE_GRACE_MS = 1000;
  */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const { path, host = '127.0.0.1', port = 0, durability = 'full', logger = silentLogger, onFailure } = options;
-  const { maxUnackedPerStream = 100, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = options;
+  const { maxUnackedPerStream = 100 } = options;
+  const maxMessageBytes = Math.min(options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES, TRANSPORT_MAX_BYTES);
   // An empty one, as of a variable that is not set, would let everybody in who sends nothing.
   const apiToken = options.apiToken === '' ? undefined : options.apiToken;
   if (apiToken === undefined && !isLoopback(host)) {
@@ -91,16 +92,22 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   }
   await using cleanup = new AsyncDisposableStack();
   let isHealthy = true;
+  let stopWork: (() => void) | undefined;
   const database = openDatabase(path, durability, cleanup, (error) => {
     logger.error({ err: error }, 'commit failed; the sidecar refuses further work');
     isHealthy = false;
-    engine.stop();
+    stopWork?.();
     onFailure?.(error);
   });
   const { onStalled, killPoint } = options;
   const store = createStore(database);
   const quarantine = options.quarantine === false ? undefined : new Quarantine(`${path}.turns`, store, logger);
   const engine = new Engine({ store, logger, now: Date.now, maxMessageBytes, quarantine, onStalled, killPoint });
+  stopWork = () => {
+    engine.stop();
+    // However the process ends now, it is not the fault of a turn.
+    quarantine?.close();
+  };
   cleanup.defer(() => engine.stop());
   await engine.start();
   const retention = startRetention(engine, options.retention ?? {}, logger);

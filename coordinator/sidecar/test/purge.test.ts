@@ -3,8 +3,10 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ClientOperations } from '../src/engine/client-operations.ts';
 import { Engine } from '../src/engine/engine.ts';
+import type { Unit } from '../src/engine/unit.ts';
 import { WorkflowStatus } from '../src/gen/durable_task_pb.ts';
 import { silentLogger } from '../src/logger.ts';
+import type { Parent } from '../src/store/instances.ts';
 import { prepareSchema } from '../src/store/schema.ts';
 import { SqliteDatabase } from '../src/store/sqlite-database.ts';
 import { createStore } from '../src/store/store.ts';
@@ -202,4 +204,38 @@ describe('Engine.purgeExpired', () => {
       database.close();
     }
   });
+});
+
+it('a family that is deeper than the stack is terminated, found and purged', { timeout: 60_000 }, async () => {
+  const GENERATIONS = 10_000;
+  using folder = temporaryFolder();
+  const database = new SqliteDatabase(join(folder.path, 'engine.db'), 'normal', () => {});
+  prepareSchema(database);
+  const store = createStore(database);
+  const engine = new Engine({ store, logger: silentLogger, now: Date.now, maxMessageBytes: 10_000 });
+  try {
+    const create = (unit: Unit, id: string, parent: Parent | undefined): void => {
+      const origin = { name: 'flow', version: undefined, input: undefined, scheduledAt: undefined, held: false };
+      engine.lifecycle.create({ ...origin, id, executionId: id, parent }, unit);
+    };
+    await engine.commit((unit) => {
+      let parent: Parent | undefined;
+      for (let n = 0; n < GENERATIONS; n += 1) {
+        create(unit, `${n}`, parent);
+        const instance = store.instances.byId(`${n}`);
+        parent = instance && { instance, taskId: 1 };
+      }
+    });
+    const operations = new ClientOperations(engine);
+    await operations.terminate('0', undefined, true);
+    expect(operations.get(`${GENERATIONS - 1}`)).toMatchObject({ status: TERMINATED });
+    const first = operations.get('0');
+    await engine.commit((unit) => create(unit, '0', undefined));
+    // Only its children made it part of the family.
+    expect(operations.get('0')?.run).not.toBe(first?.run);
+    expect(await operations.purge('1', { recursive: true, force: false })).toBe(GENERATIONS - 1);
+  } finally {
+    engine.stop();
+    database.close();
+  }
 });

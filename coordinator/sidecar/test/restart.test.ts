@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { WorkflowContext } from '@dapr/dapr';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { QuarantineMarks } from '../src/engine/quarantine-marks.ts';
 import { WorkflowStatus } from '../src/gen/durable_task_pb.ts';
 import { startSidecar, type SidecarError } from '../src/index.ts';
 import { RawClient } from './raw-client.ts';
@@ -63,6 +64,36 @@ describe('a restarted sidecar', () => {
     await using sidecar = await startSidecar({ path });
     using client = new RawClient(sidecar.address);
     expect((await client.worker().nextTurn()).newEvents).toHaveLength(3);
+  });
+
+  it('waits for times beyond all calendars, and for others beside them', async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, 'engine.db');
+    // More milliseconds than a number can count, and fewer than SQLite can store.
+    const never = { seconds: 10n ** 14n, nanos: 0 };
+    {
+      await using sidecar = await startSidecar({ path });
+      using client = new RawClient(sidecar.address);
+      const worker = client.worker();
+      await client.call('startInstance', { instanceId: 'held', name: 'flow', scheduledStartTimestamp: never });
+      const started = client.call('startInstance', { instanceId: id, name: 'flow' });
+      await worker.nextTurn();
+      const action = { case: 'createTimer' as const, value: { fireAt: never } };
+      await client.call('completeOrchestratorTask', { instanceId: id, actions: [{ id: 1, action }] });
+      await started;
+    }
+    await using sidecar = await startSidecar({ path });
+    using client = new RawClient(sidecar.address);
+    for (const [instanceId, workflowStatus] of [
+      ['held', WorkflowStatus.PENDING],
+      [id, WorkflowStatus.RUNNING],
+    ] as const) {
+      const { workflowState } = await client.call('getInstance', { instanceId });
+      expect(workflowState).toMatchObject({ workflowStatus });
+    }
+    const soon = timestampFromMs(Date.now() + 100);
+    await client.call('startInstance', { instanceId: 'soon', name: 'flow', scheduledStartTimestamp: soon });
+    expect(await client.worker().nextTurn()).toMatchObject({ instanceId: 'soon' });
   });
 
   it('hands out again what its workers had not answered', async () => {
@@ -230,6 +261,21 @@ describe('a failed commit', () => {
     await client.call('raiseEvent', { instanceId: id, name: 'kept' });
     // The start of the turn and one event: the lost one is not there.
     expect((await worker.nextTurn()).newEvents).toHaveLength(2);
+  });
+
+  it('is no fault of the turns in progress, however the process ends', async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, 'engine.db');
+    await using sidecar = await startSidecar({ path });
+    using client = new RawClient(sidecar.address);
+    const worker = client.worker();
+    client.call('startInstance', { instanceId: id, name: 'flow' }).catch(() => {});
+    await worker.nextTurn();
+    const marks = () => new QuarantineMarks(`${path}.turns`).read();
+    expect(marks()).toHaveLength(1);
+    sabotageCommits(path);
+    await expect(client.call('raiseEvent', { instanceId: id, name: 'lost' })).rejects.toMatchObject({ code: 13 });
+    expect(marks()).toEqual([]);
   });
 });
 

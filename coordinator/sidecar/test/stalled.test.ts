@@ -211,3 +211,17 @@ describe('a stalled instance', () => {
     expect(wire.worker.items).toEqual([]);
   });
 });
+
+it('an owner who fails when told of a stalled instance stops nobody', async () => {
+  const onStalled = vi.fn<(id: string, reason: string) => void>(() => {
+    throw new Error('the owner has a bug');
+  });
+  await using wire = await Wire.open({ onStalled });
+  await wire.run('a', []);
+  await wire.client.call('raiseEvent', { instanceId: 'a', name: 'e' });
+  await wire.worker.nextTurn();
+  await wire.answer('a', [versionNotAvailable]);
+  expect(onStalled).toHaveBeenCalledExactlyOnceWith('a', 'VERSION_NOT_AVAILABLE');
+  expect(await wire.state('a')).toMatchObject({ workflowStatus: STALLED });
+  await wire.run('b', [complete(1, '1')]);
+});

@@ -102,8 +102,8 @@ export class Engine {
     for (const task of unit.newTasks) this.#dispatcher.activities.add(task);
     this.#timers.noticeTimer(unit.earliestTimer);
     for (const { id, status } of unit.statuses) this.#waiters.notify(id, status);
-    for (const { id, reason } of unit.stalls) this.#onStalled?.(id, reason);
     this.#dispatcher.pump();
+    for (const { id, reason } of unit.stalls) this.#tellStalled(id, reason);
     return result;
   }
 
@@ -174,6 +174,15 @@ export class Engine {
     for (const { id } of culprits) this.#logger.error({ instanceId: id }, 'workflow is quarantined');
     quarantine.open();
     this.#dispatcher.turns.isolate(suspects);
+  }
+
+  /** It is stored by now, so that whoever asked for it did nothing wrong. */
+  #tellStalled(instanceId: string, reason: string): void {
+    try {
+      this.#onStalled?.(instanceId, reason);
+    } catch (error) {
+      this.#logger.error({ err: error, instanceId }, 'onStalled failed');
+    }
   }
 
   #reached(unit: Unit, moment: 'before-commit' | 'after-commit'): void {

@@ -51,9 +51,13 @@ export function errorTypeOf(failure: Uint8Array): string {
   return fromBinary(TaskFailureDetailsSchema, failure).errorType;
 }
 
-/** Rounded up, so that a timer never fires before its time. */
+/** The last time of a `Date`. SQLite could store later ones, but then none of its readers could read them again. */
+const LAST_MS = 8.64e15;
+
+/** Rounded up, so that a timer never fires before its time. What is beyond all calendars is as far as a `Date` can be. */
 export function toMs(timestamp: Timestamp): number {
-  return Number(timestamp.seconds) * 1000 + Math.ceil(timestamp.nanos / 1_000_000);
+  const ms = Number(timestamp.seconds) * 1000 + Math.ceil(timestamp.nanos / 1_000_000);
+  return Math.min(Math.max(ms, -LAST_MS), LAST_MS);
 }
 
 export function workflowStarted(now: number): Uint8Array {

@@ -77,16 +77,19 @@ export class Lifecycle {
    * case, so this needs no worker and wins over whatever turn is in flight, whose answer then finds the run over.
    */
   terminate(instance: Instance, output: string | undefined, recursive: boolean, unit: Unit): void {
-    if (isTerminal(instance.status)) return;
-    unit.steps?.push('terminate');
     const { instances, history } = this.#store;
     const end: End = { status: WorkflowStatus.TERMINATED, output, failure: undefined };
-    const { run, historyLength } = instance;
-    history.append(run, historyLength, executionTerminated(output, recursive, unit.now));
-    history.append(run, historyLength + 1, executionCompleted(end, unit.now));
-    this.end(instance, end, historyLength + 2, instance.customStatus, unit);
-    if (!recursive) return;
-    for (const child of instances.children(instance)) this.terminate(child, output, true, unit);
+    // A list instead of recursion: families may be deeper than the stack.
+    const family = [instance];
+    for (const member of family) {
+      if (isTerminal(member.status)) continue;
+      unit.steps?.push('terminate');
+      const { run, historyLength } = member;
+      history.append(run, historyLength, executionTerminated(output, recursive, unit.now));
+      history.append(run, historyLength + 1, executionCompleted(end, unit.now));
+      this.end(member, end, historyLength + 2, member.customStatus, unit);
+      if (recursive) for (const child of instances.children(member)) family.push(child);
+    }
   }
 
   /**
@@ -129,13 +132,20 @@ export class Lifecycle {
 
   /** What a purge takes along. @throws WorkflowError if some of it has not ended and is not to be forced. */
   #tree(instance: Instance, options: { recursive: boolean; force: boolean }): Instance[] {
-    if (!options.force && !isTerminal(instance.status)) throw notCompleted();
-    if (!options.recursive) return [instance];
-    try {
-      return [instance, ...this.#store.instances.children(instance).flatMap((child) => this.#tree(child, options))];
-    } catch (error) {
-      throw wrapped(error, 'failed to purge child workflow: ');
+    const tree: Instance[] = [];
+    const open = [{ member: instance, depth: 0 }];
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      const { member, depth } = next;
+      if (!options.force && !isTerminal(member.status)) {
+        throw notCompleted('failed to purge child workflow: '.repeat(depth));
+      }
+      tree.push(member);
+      if (!options.recursive) break;
+      for (const child of this.#store.instances.children(member).toReversed()) {
+        open.push({ member: child, depth: depth + 1 });
+      }
     }
+    return tree;
   }
 
   /** Whether it was suspended follows from what was asked for, and from what of that no turn has taken yet. */
@@ -159,9 +169,13 @@ export class Lifecycle {
 
   /** The way to a descendant that is still active, in daprd's words. */
   #liveDescendant(instance: Instance): string | undefined {
-    for (const child of this.#store.instances.children(instance)) {
-      const live = isTerminal(child.status) ? this.#liveDescendant(child) : notCompleted().message;
-      if (live !== undefined) return `child workflow '${child.id}': ${live}`;
+    const open = [{ member: instance, path: '' }];
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      const { member, path } = next;
+      if (!isTerminal(member.status)) return notCompleted(path).message;
+      for (const child of this.#store.instances.children(member).toReversed()) {
+        open.push({ member: child, path: `${path}child workflow '${child.id}': ` });
+      }
     }
     return undefined;
   }
@@ -170,8 +184,4 @@ export class Lifecycle {
 function describeEnd(instance: Instance, status: WorkflowStatus): Uint8Array {
   const how = status === WorkflowStatus.TERMINATED ? 'terminated' : 'not completed';
   return encodeFailure('ChildWorkflowNotCompleted', `child workflow '${instance.id}' was ${how}`);
-}
-
-function wrapped(error: unknown, prefix: string): unknown {
-  return error instanceof WorkflowError ? new WorkflowError(error.code, prefix + error.message) : error;
 }

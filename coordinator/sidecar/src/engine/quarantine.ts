@@ -73,7 +73,12 @@ export class Quarantine {
     if (mark !== undefined) this.#attempt(() => this.#marks.remove(mark));
   }
 
-  /** This process ends cleanly. */
+  /** A suspect's turn takes so long that others go on beside it. Its mark stays: it is still in progress. */
+  hangs(instanceId: string): void {
+    this.#logger.warn({ instanceId }, 'a turn that may have ended earlier processes hangs; others go on beside it');
+  }
+
+  /** This process ends cleanly, or for a reason that is no turn's fault. */
   close(): void {
     this.#attempt(() => this.#marks.clear());
   }

@@ -3,6 +3,7 @@ import { WorkflowStatus, WorkItemSchema } from '../gen/durable_task_pb.ts';
 import { isTerminal } from '../store/instances.ts';
 import type { Store } from '../store/store.ts';
 import { workflowStarted } from './history-events.ts';
+import { Isolation } from './isolation.ts';
 import type { Quarantine } from './quarantine.ts';
 import { isQuarantined } from './stall.ts';
 import type { Worker } from './worker.ts';
@@ -52,8 +53,8 @@ export class TurnQueue {
   readonly #open = new Map<string, Turn>();
   readonly #wake: () => void;
   readonly #quarantine: Quarantine | undefined;
-  /** Instances whose next turn must be the only work that is out, in this order. */
-  readonly #alone: string[] = [];
+  /** Instances whose next turn must be the only work that is out. */
+  readonly #isolation: Isolation;
 
   /** Stalled runs that may try again: a worker has connected since. */
   readonly #retry = new Set<number>();
@@ -64,6 +65,10 @@ export class TurnQueue {
     this.#wake = wake;
     this.#limit = limit;
     this.#quarantine = quarantine;
+    this.#isolation = new Isolation((instanceId) => {
+      quarantine?.hangs(instanceId);
+      wake();
+    });
   }
 
   get isEmpty(): boolean {
@@ -78,12 +83,12 @@ export class TurnQueue {
 
   /** A turn runs alone, or is about to: nothing else may be handed out. */
   get isIsolating(): boolean {
-    return this.#alone.length > 0;
+    return this.#isolation.current !== undefined;
   }
 
   /** Has one turn of each of these run before anything else, one at a time. Nothing may be out yet. */
   isolate(instanceIds: readonly string[]): void {
-    this.#alone.push(...instanceIds);
+    this.#isolation.add(instanceIds);
   }
 
   /** Lets all that wait for another worker, or for larger limits, try once more. Returns their ids. */
@@ -127,6 +132,7 @@ export class TurnQueue {
       turn.state = 'out';
       turn.mark = this.#quarantine?.begin(turn);
       this.#open.set(instanceId, turn);
+      this.#isolation.begin(instanceId);
       worker.turnSent();
       return toWorkItem(turn, past, events);
     }
@@ -157,7 +163,7 @@ export class TurnQueue {
   /** The turn is committed (or found overtaken): the instance may have another. */
   close(turn: Turn): void {
     this.#unmark(turn);
-    this.#endIsolation(turn.instanceId);
+    if (this.#isolation.end(turn.instanceId)) this.#wake();
     if (turn.attempts <= 1) {
       this.#release(turn);
       return;
@@ -172,27 +178,21 @@ export class TurnQueue {
       turn.worker = undefined;
       turn.state = 'unsent';
       this.#unmark(turn);
+      this.#isolation.pause(turn.instanceId);
       this.#ready.add(turn.instanceId);
     }
   }
 
   /** Ready instances; while turns run alone, only the one whose turn it is. */
   *#candidates(): Iterable<string> {
-    while (this.#alone[0] !== undefined) {
-      const [suspect] = this.#alone;
+    for (let suspect = this.#isolation.current; suspect !== undefined; suspect = this.#isolation.current) {
       const open = this.#open.get(suspect);
       if (open !== undefined && open.state !== 'unsent') return;
       if (this.#ready.has(suspect)) yield suspect;
       // It wants no turn (any more): it ended, was purged, or was stalled.
-      if (this.#alone[0] === suspect) this.#alone.shift();
+      this.#isolation.end(suspect);
     }
     yield* this.#ready;
-  }
-
-  #endIsolation(instanceId: string): void {
-    if (this.#alone[0] !== instanceId) return;
-    this.#alone.shift();
-    this.#wake();
   }
 
   #unmark(turn: Turn): void {
@@ -219,7 +219,7 @@ export class TurnQueue {
     if (instance === undefined || instance.held === 1 || isTerminal(instance.status)) return undefined;
     const { run, executionId, historyLength } = instance;
     if (instance.status === WorkflowStatus.STALLED && !this.#retry.delete(run)) return undefined;
-    const rows = this.#store.inbox.first(run, MAX_BATCH);
+    const rows = this.#store.inbox.first(run, MAX_BATCH, this.#limit.maxBytes);
     const last = rows.at(-1);
     if (last === undefined) return undefined;
     const turn: Turn = {

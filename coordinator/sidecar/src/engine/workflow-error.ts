@@ -32,8 +32,8 @@ export function noSuchInstance(): WorkflowError {
   return new WorkflowError('NOT_FOUND', 'no such instance exists');
 }
 
-export function notCompleted(): WorkflowError {
-  return new WorkflowError('NOT_COMPLETED', 'orchestration has not yet completed');
+export function notCompleted(prefix = ''): WorkflowError {
+  return new WorkflowError('NOT_COMPLETED', `${prefix}orchestration has not yet completed`);
 }
 
 export function instanceStalled(id: string): WorkflowError {

@@ -15,6 +15,8 @@ export interface GrpcServerOptions {
   readonly handlers: ServiceHandlers<(typeof TaskHubSidecarService)['method']>;
   readonly isTokenValid: TokenCheck;
   readonly logger: Logger;
+  /** Default: every minute, and five minutes for the answer. */
+  readonly ping?: { readonly everyMs: number; readonly timeoutMs: number };
 }
 
 /** A listening gRPC side. */
@@ -24,8 +26,17 @@ export interface GrpcSide {
   close(graceMs: number): Promise<void>;
 }
 
-/** What the SDK's own client is set to. Above the engine's limit, so that an oversize result arrives and can be failed. */
-const TRANSPORT_MAX_BYTES = 128 * 1024 * 1024;
+/**
+ * What the SDK's own client is set to: larger work items would end its stream, again and again. Above the engine's limit, so
+ * that an oversize result arrives and can be failed.
+ */
+export const TRANSPORT_MAX_BYTES = 128 * 1024 * 1024;
+
+/**
+ * A machine that is switched off says no goodbye, and what its worker had would be out for ever. The answer may take as
+ * long as an activity keeps a worker from reading its socket.
+ */
+const PING = { everyMs: 60_000, timeoutMs: 300_000 };
 
 /**
  * Serves the service that SDKs speak.
@@ -33,10 +44,12 @@ const TRANSPORT_MAX_BYTES = 128 * 1024 * 1024;
  * @throws SidecarError `ADDRESS_UNAVAILABLE`
  */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcSide> {
-  const { host, handlers, isTokenValid, logger } = options;
+  const { host, handlers, isTokenValid, logger, ping = PING } = options;
   const server = new Server({
     'grpc.max_receive_message_length': TRANSPORT_MAX_BYTES,
     'grpc.max_send_message_length': TRANSPORT_MAX_BYTES,
+    'grpc.keepalive_time_ms': ping.everyMs,
+    'grpc.keepalive_timeout_ms': ping.timeoutMs,
     // Introspection that nobody reads, at a price per call.
     'grpc.enable_channelz': 0,
   });

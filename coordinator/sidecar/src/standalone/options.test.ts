@@ -40,6 +40,7 @@ describe('the command line', () => {
   it.each([
     ['4Mi', 4_194_304],
     ['512Ki', 524_288],
+    ['128Mi', 134_217_728],
     ['1M', 1_000_000],
     ['4096', 4096],
   ])('reads the size %s', (text, maxMessageBytes) => {
@@ -73,6 +74,8 @@ describe('the command line', () => {
     [['--retention', 'failed=']],
     [['--max-body-size', '0']],
     [['--max-body-size', '4mb']],
+    // More than the SDK takes.
+    [['--max-body-size', '129Mi']],
     [['--json=yes']],
     [['stray']],
   ])('is refused: %j', (args) => {

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readApiToken } from '../config.ts';
 import type { RetentionPolicy } from '../engine/retention.ts';
+import { TRANSPORT_MAX_BYTES } from '../grpc/grpc-server.ts';
 import type { Durability } from '../store/sqlite-database.ts';
 import { parseChoice, parseDuration, parsePort, parseSize, UsageError } from './quantity.ts';
 
@@ -51,7 +52,7 @@ export function parseOptions(args: readonly string[], environment?: NodeJS.Proce
     dataFolder: resolve(values.data),
     durability: parseChoice('--durability', values.durability, ['full', 'normal']),
     retention: parseRetention(values.retention),
-    maxMessageBytes: parseSize('--max-body-size', values['max-body-size']),
+    maxMessageBytes: parseSize('--max-body-size', values['max-body-size'], TRANSPORT_MAX_BYTES),
     apiToken: readApiToken(values['token-from'], environment),
     json: values.json,
   };

@@ -19,9 +19,10 @@ export function parseDuration(option: string, text: string): number {
 }
 
 /** `4Mi`, `512Ki`, `1M`, `4194304` in bytes. */
-export function parseSize(option: string, text: string): number {
+export function parseSize(option: string, text: string, maxBytes: number): number {
   const sizeBytes = parseQuantity(text, BYTES);
-  return sizeBytes ? sizeBytes : refuse(option, text, 'a size such as 4Mi or 512Ki');
+  if (sizeBytes && sizeBytes <= maxBytes) return sizeBytes;
+  return refuse(option, text, `a size such as 4Mi or 512Ki, of at most ${maxBytes} bytes`);
 }
 
 export function parsePort(option: string, text: string): number {

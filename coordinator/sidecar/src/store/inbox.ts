@@ -19,12 +19,23 @@ export class Inbox {
     this.#database.run('INSERT INTO inbox (run, kind, event) VALUES (?, ?, ?)', run, event.kind, event.bytes);
   }
 
-  first(run: number, limit: number): InboxRow[] {
-    // A limit that is a parameter would have SQLite plan the statement anew each time.
-    return this.#database.all<InboxRow>(
-      `SELECT id, kind, event FROM inbox WHERE run = ? ORDER BY id LIMIT ${limit}`,
+  /**
+   * The first rows, up to and with the one that makes them weigh more than `maxBytes`: there may be a thousand times as
+   * much, and all of it would be memory.
+   */
+  first(run: number, limit: number, maxBytes: number): InboxRow[] {
+    let lastId = 0;
+    let bytes = 0;
+    // A limit that is a parameter would have SQLite plan the statement anew each time. Sizes are known without reading events.
+    for (const { id, size } of this.#database.all<{ id: number; size: number }>(
+      `SELECT id, length(event) AS size FROM inbox WHERE run = ? ORDER BY id LIMIT ${limit}`,
       run,
-    );
+    )) {
+      lastId = id;
+      bytes += size;
+      if (bytes > maxBytes) break;
+    }
+    return this.upTo(run, lastId);
   }
 
   /** The rows a turn was given: its batch stays the same however often it is dispatched. */
