@@ -339,25 +339,50 @@ describe.each(engines)('children on $name', (engine) => {
     90_000,
   );
 
-  // daprd 1.18 does not execute an instance that was purged and started again at once, with children or without.
-  it.skipIf(engine.name === 'daprd')(
-    'are started over with a root that is started over while they run',
-    async () => {
-      await using mesh = await start();
-      const runId = await mesh.run('tree', { twigs: [[{ name: 'a' }, { name: 'b', wait: true }]] });
-      await patiently(async () => expect(await mesh.timelineTypes(runId)).toContain('waiting'));
+  it('are started over with a root that is started over while they run', async () => {
+    await using mesh = await start();
+    const runId = await mesh.run('tree', { twigs: [[{ name: 'a' }, { name: 'b', wait: true }]] });
+    await patiently(async () => expect(await mesh.timelineTypes(runId)).toContain('waiting'));
+    for (let time = 0; time < 2; time++) {
+      const { token } = (await mesh.row(runId)) ?? {};
       await mesh.vanish(runId);
       await patiently(async () => {
-        const started = await mesh.get(runId);
-        expect(started.status).toBe('running');
+        const row = await mesh.row(runId);
+        expect(row).toMatchObject({ status: 'running', token: expect.not.stringMatching(token ?? '') });
         expect(await mesh.coordinator.engine.status(runId)).toBe('running');
       });
-      await mesh.coordinator.runs.receiveEvent(runId, 'go', {}, 'event-1');
-      expect(await mesh.ended(runId)).toMatchObject({ status: 'completed', output: [['a', 'b']] });
-      expect(mesh.effects).toEqual(['first', 'a', 'b']);
-    },
-    90_000,
-  );
+    }
+    await mesh.coordinator.runs.receiveEvent(runId, 'go', {}, 'event-1');
+    expect(await mesh.ended(runId)).toMatchObject({ status: 'completed', output: [['a', 'b']] });
+    expect(mesh.effects).toEqual(['first', 'a', 'b']);
+  }, 90_000);
+
+  it('are undone also where their run was canceled while it had no instance', async () => {
+    await using mesh = await start();
+    const runId = await mesh.run('tree', {
+      twigs: [
+        [{ name: 'a' }, { name: 'b', wait: true }],
+        [{ name: 'c' }, { name: 'd', ms: 60_000 }],
+      ],
+    });
+    const steps = names(14).concat({ name: 'slow', ms: 60_000 });
+    const other = await mesh.run('wood', { steps, limit: 1 });
+    await patiently(async () => {
+      expect(mesh.effects).toContain('s13');
+      expect(mesh.load.now).toBe(2);
+      expect(await mesh.timelineTypes(runId)).toContain('waiting');
+    });
+    for (const id of [runId, other]) {
+      await mesh.vanish(id);
+      await mesh.set(id, { canceling: 1 });
+      for (const child of await mesh.children(id)) await mesh.set(child.runId, { canceling: 1 });
+    }
+    for (const id of [runId, other]) expect(await mesh.ended(id)).toMatchObject({ status: 'canceled' });
+    const { kept, undone: undos } = undone(mesh.effects);
+    expect(kept).toEqual([]);
+    const expected = ['a', 'c', 'd', 'first', 'slow', ...names(14).map(({ name }) => name)];
+    expect(undos.toSorted()).toEqual(expected.toSorted());
+  }, 90_000);
 
   it('are forgotten with their root, and not a row stays', async () => {
     await using mesh = await start();

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { AgentCard } from '@a2a-js/sdk';
 import { extensionUris } from '@daca-mesh/protocol';
@@ -40,7 +41,14 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'large-values-'));
   worker = await createAgentServer({
     card: workerCard,
-    skills: { append: skill({ input: Text, output: Text }, async ({ input }) => ({ text: `${input.text}+` })) },
+    skills: {
+      append: skill({ input: Text, output: Text }, async ({ input }) => {
+        const tooMuch = /^too much, after (\d+) ms$/.exec(input.text);
+        if (!tooMuch) return { text: `${input.text}+` };
+        await sleep(Number(tooMuch[1]));
+        return { text: 'x'.repeat(17 * mebibyte) };
+      }),
+    },
     database: { path: join(folder, 'worker.db'), durability: 'normal' },
     logger: pino({ level: 'silent' }),
   });
@@ -80,6 +88,32 @@ describe.each(engines)('on $name a run with texts of a megabyte', ({ start: star
   it('goes on after a restart, and hands them on', { timeout: 60_000 }, async () => {
     const { run } = await runRelay(engine.environment);
     expect(run).toMatchObject({ output: { text: `${text}++${'y'.repeat(mebibyte)}+` } });
+  });
+});
+
+describe('a value that is too large', () => {
+  it('is refused where it comes in by HTTP, and what waits for it goes on waiting', { timeout: 60_000 }, async () => {
+    await using coordinator = await start();
+    const { url } = coordinator;
+    const huge = { text: 'x'.repeat(17 * mebibyte) };
+    expect(await http(`${url}/workflows/relay`, huge)).toMatchObject({ status: 413 });
+    const { runId } = (await http(`${url}/workflows/relay`, { text: 'small' })).body;
+    const { id } = await openQuestion(url, runId);
+    expect(await http(`${url}/runs/${runId}/events/verdict`, huge)).toMatchObject({ status: 413 });
+    const answer = { action: 'answer', value: huge };
+    expect(await http(`${url}/questions/${id}/answer`, answer)).toMatchObject({ status: 413 });
+    expect((await http(`${url}/questions/${id}/answer`, { action: 'answer', value: { text: '!' } })).status).toBe(200);
+    const run = () => http(`${url}/runs/${runId}`).then(({ body }) => body);
+    await expect.poll(run, patient).toMatchObject({ status: 'completed', output: { text: 'small++!+' } });
+  });
+
+  it.each([0, 1_000])('from an agent after %i ms fails its call', { timeout: 60_000 }, async (ms) => {
+    await using coordinator = await start();
+    const { url } = coordinator;
+    const { runId } = (await http(`${url}/workflows/relay`, { text: `too much, after ${ms} ms` })).body;
+    const run = () => http(`${url}/runs/${runId}`).then(({ body }) => body);
+    const error = { code: 'PEER_FAILED', details: { failure: { code: 'PAYLOAD_TOO_LARGE' } } };
+    await expect.poll(run, patient).toMatchObject({ status: 'failed', error });
   });
 });
 

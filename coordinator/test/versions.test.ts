@@ -80,6 +80,23 @@ describe.each(engines)('on $name a run keeps the version it was started with', (
     expect((await http(`${url}/workflows`)).body.workflows).toMatchObject([{ name: 'steps', version: 2 }]);
   });
 
+  it('ends as canceled when a worker that has it appears, where it was canceled while none had', async () => {
+    const runId = await begin();
+    {
+      await using coordinator = await start(second);
+      const { url } = coordinator;
+      for (const action of ['suspend', 'resume', 'suspend', 'cancel']) {
+        expect((await http(`${url}/runs/${runId}/${action}`, {})).status).toBe(202);
+        expect(await runOf(url, runId)).toMatchObject({ status: 'stalled' });
+      }
+      expect(await entriesOf(url, runId, 'cancel-requested')).toHaveLength(1);
+    }
+    await using coordinator = await start(first, second);
+    await expect.poll(() => runOf(coordinator.url, runId), patient).toMatchObject({ status: 'canceled' });
+    expect((await http(`${coordinator.url}/runs?status=stalled`)).body.runs).toEqual([]);
+    expect((await http(`${coordinator.url}/questions?runId=${runId}&status=open`)).body.questions).toEqual([]);
+  });
+
   it('that waits leaves `stalled` when a worker that has it appears, before anything else happens', async () => {
     const runId = await begin();
     {

@@ -83,19 +83,28 @@ export function* cancelChildren(
   }
 }
 
-/** How many records are given at a time. */
-const portion = 200;
+/** How much is given at a time: so many records, or so many characters. */
+const maxRecords = 200;
+const maxChars = 1024 * 1024;
 
 /** A part of what a child, or the items of a map, handed back to be undone. */
 export function* handedUndos(of: HandedUndos, from: number): Unit<{ undos: UndoRecord[]; next?: number }> {
   const all = 'childId' in of ? yield* undosOf(of.childId) : yield* undosOfMap(of.mapId);
-  const next = from + portion;
-  return { undos: all.slice(from, next), ...(next < all.length ? { next } : {}) };
+  const undos: UndoRecord[] = [];
+  let chars = 0;
+  for (const record of all.slice(from, from + maxRecords)) {
+    chars += JSON.stringify(record).length;
+    if (undos.length > 0 && chars > maxChars) break;
+    undos.push(record);
+  }
+  const next = from + undos.length;
+  return { undos, ...(next < all.length ? { next } : {}) };
 }
 
 function* undosOf(childId: string): Unit<UndoRecord[]> {
-  const row = yield* requireRun(childId);
-  return labelledUndos(row.undos, `of child ${row.path}`);
+  const row = yield* loadRun(childId);
+  // One that could not even be opened (its input was too large) did nothing.
+  return row ? labelledUndos(row.undos, `of child ${row.path}`) : [];
 }
 
 function outcomeOf(row: RunRow): ChildOutcome {

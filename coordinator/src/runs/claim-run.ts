@@ -1,6 +1,6 @@
 import { TaskState } from '@a2a-js/sdk';
 import { dataPart, extensionUris, userMessage } from '@daca-mesh/protocol';
-import { run, statement, type Unit } from '@daca-mesh/protocol/server';
+import { first, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import type { z } from 'zod';
 import { query, type RunRow } from '../store/schema.ts';
 import type { ClaimOutcome, KitActivities } from '../workflow-kit/contract.ts';
@@ -46,7 +46,7 @@ export function* claimRun(deps: UnitDeps, input: ClaimInput, schema: z.ZodType |
   if (row.status === 'pending' && row.open_questions === 0 && !isChild(row)) {
     yield* deps.core.append(row.run_id, { status: { state: TaskState.TASK_STATE_WORKING } });
   }
-  return go(row);
+  return go(row, row.canceling === 0 ? {} : { begun: yield* hasBegun(row.run_id, input.generation) });
 }
 
 function* adoptInstance(deps: UnitDeps, input: ClaimInput, schema: z.ZodType | undefined): Unit<ClaimOutcome> {
@@ -79,13 +79,22 @@ function* adoptInstance(deps: UnitDeps, input: ClaimInput, schema: z.ZodType | u
   return created ? go(created) : stop('the run could not be created');
 }
 
+/** Whether a run did anything in a generation that may have to be undone. */
+function* hasBegun(runId: string, generation: number): Unit<boolean> {
+  const calls = query.selectFrom('calls').select('run_id').where('run_id', '=', runId);
+  const children = query.selectFrom('runs').select('run_id').where('parent_run_id', '=', runId);
+  const call = yield* first(calls.where('generation', '>=', generation).limit(1).compile());
+  return (call ?? (yield* first(children.limit(1).compile()))) !== undefined;
+}
+
 const stop = (reason: string): ClaimOutcome => ({ status: 'stop', reason });
 
-const go = (row: RunRow): ClaimOutcome => ({
+const go = (row: RunRow, more: { begun?: boolean } = {}): ClaimOutcome => ({
   status: 'go',
   runId: row.run_id,
   token: row.token,
   // Written by insertRun from a JSON value.
   input: JSON.parse(row.input) as unknown,
   canceled: row.canceling !== 0,
+  ...more,
 });

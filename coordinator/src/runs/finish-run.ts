@@ -10,7 +10,8 @@ import { abandonCalls } from '../watcher/abandon-calls.ts';
 import type { UnitDeps } from './unit-deps.ts';
 import { runRetentionMs } from './forget-run.ts';
 import { requestCancel } from './cancel-run.ts';
-import { isChild, isOver, loadRun } from './run-rows.ts';
+import { isChild, isOver, loadRun, rootOf } from './run-rows.ts';
+import { releaseRoot } from './stalled-runs.ts';
 
 /** How long Dapr's own status API answers for a run that has ended. */
 const purgeAfterMs = 24 * 60 * 60 * 1_000;
@@ -90,6 +91,7 @@ export function* finishRun(
   yield* setDeadline(deps.signals, { kind: 'purge', ref: runId, run_id: runId, due_at: now + purgeAfterMs });
   if (isChild(row)) {
     yield* clearDeadline('child', runId);
+    if (row.status === 'stalled') yield* releaseRoot(rootOf(row));
     yield* afterCommit(() => killPoint('child-ended'));
     return true;
   }

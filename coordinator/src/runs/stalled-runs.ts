@@ -77,22 +77,27 @@ export function* unstallRun(signals: Signals, runId: string): Unit<void> {
   if ((yield* run(goOn({ run_id: runId }))) === 0) return;
   yield* appendTimeline(signals, runId, { type: 'run-resumed', data: { reason: 'its workflow goes on' } });
   const row = yield* first(selectPlace({ run_id: runId }));
-  if (row?.root_run_id) yield* run(goOn({ run_id: row.root_run_id }));
+  if (row?.root_run_id) yield* releaseRoot(row.root_run_id);
 }
 
-/** Has a stalled run try again; an event that was not taken yet does that by itself. */
+/** A child is not stalled any more: nor is its root, if that was the last. */
+export function* releaseRoot(rootRunId: string): Unit<void> {
+  yield* run(goOn({ run_id: rootRunId }));
+}
+
+/** Has a stalled run try again. The event it was asked by before, and could not take, is raised again. */
 export function* retryStalledRun(signals: Signals, runId: string): Unit<void> {
-  const waiting = yield* first(
+  const again = yield* run(
     query
-      .selectFrom('outbox')
-      .select('outbox_id')
+      .updateTable('outbox')
+      .set({ state: 'pending', next_at: Date.now() })
       .where('run_id', '=', runId)
       .where('name', '=', eventNames.resume)
-      .where('state', '=', 'pending')
-      .limit(1)
+      .where('state', '<>', 'done')
       .compile(),
   );
-  if (!waiting) yield* raiseEvent(signals, runId, eventNames.resume, {});
+  if (again === 0) yield* raiseEvent(signals, runId, eventNames.resume, {});
+  else yield* afterCommit(() => signals.outbox.emit());
 }
 
 /** Whether the engine holds a run back because its code ended the process: only somebody who resumes it ends that. */

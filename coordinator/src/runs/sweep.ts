@@ -135,24 +135,23 @@ async function verdictOnChild({ database }: SweepOptions, row: RunRow, status: I
 const ended: ReadonlySet<InstanceStatus> = new Set(['completed', 'failed', 'terminated']);
 
 /**
- * Removes the instances of a run that is to be started over: its own, and those of its children that did not end. All
- * are ended before the first is removed: daprd does not end a child whose parent it cannot tell.
- * @returns false where the run was started meanwhile: then these are its own.
+ * Ends what still runs below a run that is to be started over: an engine takes no start over an instance with a child
+ * that runs. Nothing is purged, since daprd does not execute what is purged and started again soon after.
+ * @returns false where it is not ended yet, or where the run was started meanwhile: then these are its own.
  */
 async function makeRoom({ engine, database }: SweepOptions, row: RunRow, status: InstanceStatus): Promise<boolean> {
   if (await database.read(() => isStarting(row.run_id))) return false;
   const children = await database.read(() => openDescendants(row.run_id));
   if ((await engine.status(row.run_id)) !== status) return false;
-  const left: string[] = [];
+  let isEmpty = true;
   for (const { run_id: childId } of children) {
     const childStatus = await engine.status(childId);
-    if (childStatus === 'missing') continue;
-    left.push(childId);
-    if (!ended.has(childStatus)) await engine.terminate(childId);
+    if (childStatus === 'missing' || ended.has(childStatus)) continue;
+    await engine.terminate(childId);
+    // The embedded engine has ended it by now, daprd soon will have.
+    if (!ended.has(await engine.status(childId))) isEmpty = false;
   }
-  for (const childId of left) await engine.purge(childId);
-  if (status !== 'missing') await engine.purge(row.run_id);
-  return true;
+  return isEmpty;
 }
 
 /** Acts on a verdict, if the run is still as it was when the engine was asked. */

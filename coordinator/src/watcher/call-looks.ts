@@ -55,7 +55,14 @@ export class CallLooks {
     } catch (error) {
       if (this.#signal.aborted) return;
       if (isMeshError(error) && error.code === 'TASK_NOT_FOUND') {
-        await database.write(() => settleLost(this.#deps, row));
+        await database.write(() => settleUnread(this.#deps, row, lostTask(row)));
+        return;
+      }
+      if (peer && row.task_id !== null && isMeshError(error) && error.code === 'PAYLOAD_TOO_LARGE') {
+        const { code, message } = error;
+        // It may be at work still, on more than can ever be read.
+        await peer.client.cancel(row.task_id, { timeoutMs: lookTimeoutMs }).catch(() => undefined);
+        await database.write(() => settleUnread(this.#deps, row, { code, message, retryable: false }));
         return;
       }
       if (peer && isMeshError(error) && error.code === 'PEER_UNREACHABLE') directory.reportDown(peer.origin);
@@ -83,18 +90,20 @@ export class CallLooks {
 }
 
 /** The agent answers, but knows nothing of the task any more: its end will never be known. */
-function* settleLost(deps: WatcherDeps, seen: CallRow): Unit<void> {
+const lostTask = (row: CallRow): Failure => ({
+  code: 'OUTCOME_UNKNOWN',
+  message: `${row.agent ?? 'the agent'} no longer knows the task ${row.task_id ?? ''}`,
+  retryable: optionsOf(row).repeatable,
+});
+
+/** Settles a call whose task cannot be read, and never will be. */
+function* settleUnread(deps: WatcherDeps, seen: CallRow, failure: Failure): Unit<void> {
   const row = yield* loadCall(keyOf(seen));
   if (!row || row.state === 'settled') return;
   if (isLimited(row)) {
     yield* settleLimited(deps, row);
     return;
   }
-  const failure: Failure = {
-    code: 'OUTCOME_UNKNOWN',
-    message: `${row.agent ?? 'the agent'} no longer knows the task ${row.task_id ?? ''}`,
-    retryable: optionsOf(row).repeatable,
-  };
   const about = {
     ...(row.agent === null ? {} : { agent: row.agent }),
     ...(row.task_id === null ? {} : { taskId: row.task_id }),

@@ -88,7 +88,7 @@ async function* waitBeforeRetry(run: Run, { path }: Place, attempt: number, reas
   const delayMs = backoffMs(run, path, attempt);
   const data = { callId: callIdOf(run, path), attempt: attempt + 1, delayMs, reason };
   yield* invoke(run, 'note', `${path}.retry-${attempt}`, { entry: { type: 'retry-scheduled', data } });
-  yield* pause(run, delayMs);
+  if (!run.retracing) yield* pause(run, delayMs);
 }
 
 function registerUndo(

@@ -254,3 +254,52 @@ describe('compensation', () => {
     });
   });
 });
+
+describe('a run that was canceled while it had no instance', () => {
+  const hour = 60 * 60_000;
+  const nightly = defineWorkflow({
+    ...saga,
+    async *run(mesh) {
+      yield* mesh.all([
+        (async function* (): Step<void> {
+          yield* mesh.call({ skill: 'a' }, {}, undo('a'));
+          yield* mesh.sleep(hour);
+          yield* mesh.call({ skill: 'flaky' }, {}, undo('b'));
+        })(),
+        mesh.call({ skill: 'open' }, {}, undo('c')),
+      ]);
+      return {};
+    },
+  });
+  const begin = (): StartedRun => {
+    let attempts = 0;
+    const agents = {
+      flaky: () => (++attempts === 1 ? failed('busy') : completed({ attempts })),
+      open: () => 'open' as const,
+    };
+    return startRun(nightly, {}, { agents });
+  };
+
+  it('is gone through again as far as it came, without waiting for the clock, and undone', async () => {
+    const first = begin();
+    await first.engine.settle();
+    first.engine.stop();
+    Object.assign(first.activities, { canceled: true, begun: true });
+    const startedOver = { activities: first.activities, token: 'another' };
+    const { engine, activities } = startRun(nightly, {}, {}, { startedOver });
+    const began = engine.now;
+    await engine.settle();
+    expect(activities.end).toMatchObject({ status: 'canceled' });
+    const undone = activities.sent.filter((call) => call.compensating).map(({ input }) => input);
+    expect(undone).toMatchObject([{ name: 'b', result: { attempts: 2 } }, { name: 'c' }, { name: 'a' }]);
+    expect(engine.now - began).toBeLessThan(hour);
+  });
+
+  it('does nothing where it had done nothing', async () => {
+    const run = begin();
+    Object.assign(run.activities, { canceled: true, begun: false });
+    await run.engine.settle();
+    expect(run.activities.end).toMatchObject({ status: 'canceled' });
+    expect(run.activities.sent).toEqual([]);
+  });
+});

@@ -186,7 +186,15 @@ export type HandedUndos = { childId: string } | { mapId: string };
 
 /** What the first activity of every execution answers. `stop`: this instance must end without effect. */
 export type ClaimOutcome =
-  | { status: 'go'; runId: string; token: string; input: unknown; canceled: boolean }
+  | {
+      status: 'go';
+      runId: string;
+      token: string;
+      input: unknown;
+      canceled: boolean;
+      /** Only of a canceled run: an instance that is gone did something, which is only undone by going through it again. */
+      begun?: boolean;
+    }
   | { status: 'stop'; reason: string };
 
 /** How a run ends. */

@@ -32,13 +32,15 @@ export async function* drive(
   const root = run.branch;
   let end: RunEnd;
   try {
-    if (claim.canceled) throw runCanceled(undefined);
+    if (claim.canceled && !claim.begun) throw runCanceled(undefined);
+    run.retracing = claim.canceled;
     const input = start.generation === 0 ? claim.input : await run.unpack('input', start);
     const output = yield* cancelable(run, runWorkflow(definition, createMesh(run), input));
     if (run.next) return await continueAsNew(run, run.next);
     end = { status: 'completed', output };
   } catch (error) {
     if (run.stalled) throw run.stalled;
+    run.retracing = false;
     if (!isMeshError(error)) orchestration.warn('a workflow failed unexpectedly', { runId: run.runId, err: error });
     end = yield* pump(run, unwind(run, root, error));
   }
@@ -108,10 +110,11 @@ async function* cancelable<T>(run: Run, step: Step<T>): AsyncGenerator<unknown, 
     if (run.stalled) throw run.stalled;
     if (done) return value;
     const waits: Leaf[] = [...value];
-    if (!run.next) yield* sleepUntilAny(run, [...waits, run.events.waiter(eventNames.cancel)]);
+    const hasRetraced = !run.next && run.hasRetraced(waits);
+    if (!run.next && !hasRetraced) yield* sleepUntilAny(run, [...waits, run.events.waiter(eventNames.cancel)]);
     const cancel = run.events.take(eventNames.cancel);
-    if (cancel) {
-      const canceled = runCanceled(cancelReason(await run.unpack('payload', cancel)));
+    if (cancel || hasRetraced) {
+      const canceled = runCanceled(cancel && cancelReason(await run.unpack('payload', cancel)));
       root.abort(canceled);
       run.next = undefined;
       // Whatever it does with that (returns, throws something else, waits on): the run is canceled.

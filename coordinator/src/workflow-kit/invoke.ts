@@ -69,6 +69,7 @@ export async function schedule<N extends ActivityName>(
     ...(await run.payloads.pack(run.runId, 'input', input)),
   };
   const leaf = run.orchestration.activity(activityNameOf(name), message);
+  run.noteActivity(leaf);
   return {
     leaf,
     async read() {

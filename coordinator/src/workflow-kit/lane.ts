@@ -1,10 +1,11 @@
 import { MeshError } from '@daca-mesh/protocol';
 import { z } from 'zod';
 import { Branch } from './branch.ts';
-import type { ItemOutcome, MapItem } from './contract.ts';
+import type { ItemOutcome, KitActivities, MapItem } from './contract.ts';
 import { toFailure } from './failure.ts';
 import { invoke } from './invoke.ts';
 import type { Mesh } from './mesh.ts';
+import { type OpenItem, whileOpen } from './open-work.ts';
 import type { Step } from './orchestration.ts';
 import type { Run } from './run.ts';
 import { runOf } from './run-of.ts';
@@ -60,11 +61,20 @@ async function* workThrough(
       item,
       onFailure,
     );
-    const settled = { index: item.index, outcome, undos: handOver(run) };
+    ({ item } = yield* settleItem(run, mapId, { index: item.index, outcome, undos: handOver(run) }));
+    // They are the item's now.
     run.undos.length = 0;
-    ({ item } = yield* invoke(run, 'nextItem', `item-${item.index}`, { mapId, settled }));
   }
   return {};
+}
+
+type NextItem = Parameters<KitActivities['nextItem']>[0];
+
+function settleItem(run: Run, mapId: string, settled: NonNullable<NextItem['settled']>): Step<{ item?: MapItem }> {
+  const work: OpenItem = { kind: 'item', branch: run.branch, activity: undefined };
+  const onScheduled = (activity: OpenItem['activity']): void => void (work.activity = activity);
+  const key = `item-${settled.index}`;
+  return whileOpen(run, work, invoke(run, 'nextItem', key, { mapId, settled }, { onScheduled }));
 }
 
 async function* workOn(

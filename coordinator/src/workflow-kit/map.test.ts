@@ -262,6 +262,22 @@ describe('a map', () => {
     }
   }, 60_000);
 
+  it('is undone whole where a lane is canceled while it hands an item over', async () => {
+    const run = startRun(scanAll({ limit: 1 }), hosts(4));
+    const nextItem = run.activities.nextItem.bind(run.activities);
+    // What a lane asked for is done after all else, as by a process that was killed and began again.
+    run.activities.nextItem = async (input) => {
+      if (input.settled?.index === 2) {
+        run.activities.raise(runId, eventNames.cancel, { reason: 'enough' });
+        for (let turn = 0; turn < 300; turn++) await new Promise((resolve) => setImmediate(resolve));
+      }
+      return nextItem(input);
+    };
+    await run.engine.settle();
+    expect(run.activities.end).toMatchObject({ status: 'canceled' });
+    expect(released(run)).toEqual([2, 1, 0]);
+  });
+
   it('started over from the beginning repeats no call', async () => {
     const agents = { scan: () => ({ later: completed({}) }) };
     const definition = scanAll({ limit: 2 });

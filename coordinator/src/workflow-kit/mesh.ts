@@ -170,7 +170,7 @@ async function* sleep(run: Run, duration: Duration): Step<void> {
   const ms = toMs(duration);
   const until = new Date(run.orchestration.now().getTime() + ms).toISOString();
   yield* invoke(run, 'note', `${path}.sleep`, { entry: { type: 'waiting', data: { until } } });
-  yield* pause(run, ms);
+  if (!run.retracing) yield* pause(run, ms);
 }
 
 async function* progress(run: Run, message: string, percent: number | undefined): Step<void> {

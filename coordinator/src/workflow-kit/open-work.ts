@@ -5,7 +5,7 @@ import type { Run } from './run.ts';
 import type { Undo } from './undo-list.ts';
 
 /** Something a run began whose end it does not know yet: it must be settled before the run can end. */
-export type OpenWork = OpenCall | OpenQuestion | OpenWaiting | OpenChild;
+export type OpenWork = OpenCall | OpenQuestion | OpenWaiting | OpenChild | OpenItem;
 
 /** An attempt of a call. */
 export interface OpenCall {
@@ -42,6 +42,13 @@ export interface OpenChild {
   activity: ScheduledActivity<'openChild'> | undefined;
   /** Completes with the child's instance; undefined while none was asked for. */
   instance: Leaf | undefined;
+}
+
+/** An item of a map that is being settled: until that is stored, the lane has its undo list. */
+export interface OpenItem {
+  kind: 'item';
+  branch: Branch;
+  activity: ScheduledActivity<'nextItem'> | undefined;
 }
 
 /** Runs a step whose work is open meanwhile. Where the branch is aborted it stays open: whoever aborts settles it. */

@@ -166,4 +166,69 @@ describe('a run with large values', () => {
     await engine.settle();
     expect(activities.end).toEqual({ status: 'completed', output: ['PAYLOAD_TOO_LARGE', 'PAYLOAD_TOO_LARGE'] });
   });
+
+  it('fails by a code where its output is too large, and undoes what it did', async () => {
+    const big = 'x'.repeat(9 * mebibyte);
+    const child = defineWorkflow({
+      ...chain,
+      name: 'part',
+      input: z.unknown(),
+      output: z.unknown(),
+      async *run(mesh) {
+        yield* mesh.call({ skill: 'first' }, {}, { undo: { target: { agent: 'undo' }, input: () => ({}) } });
+        return [yield* mesh.activity('big', {}), yield* mesh.activity('big', {})];
+      },
+    });
+    const parent = defineWorkflow({
+      ...child,
+      name: 'parent',
+      uses: [child],
+      async *run(mesh) {
+        const [result] = yield* mesh.map([1], child, { onFailure: 'collect' });
+        yield* mesh.call({ skill: 'first' }, {}, { undo: { target: { agent: 'undo' }, input: () => ({}) } });
+        return [result?.ok === false && result.failure.code, yield* mesh.activity('big', {}), big];
+      },
+    });
+    const payloads = new Payloads(new MemoryPayloads());
+    const { engine, activities } = startRun(parent, {}, { local: () => big, agents }, { payloads });
+    await engine.settle();
+    expect(activities.end).toMatchObject({ status: 'failed', failure: { code: 'PAYLOAD_TOO_LARGE' }, notUndone: [] });
+    expect(activities.sent.filter((call) => call.compensating)).toHaveLength(2);
+    expect([...activities.tree.items.values()].flat()).toMatchObject([
+      { outcome: { ok: false, failure: { code: 'PAYLOAD_TOO_LARGE' } }, undos: [{}] },
+    ]);
+  });
+
+  it('says what stays undone where a child could not hand it over, and nothing of one that was never opened', async () => {
+    const big = 'x'.repeat(6 * mebibyte);
+    const child = defineWorkflow({
+      ...chain,
+      name: 'part',
+      input: z.unknown(),
+      output: z.unknown(),
+      // oxlint-disable-next-line require-yield -- it needs nobody
+      async *run(mesh) {
+        for (let step = 0; step < 3; step++)
+          mesh.compensate(`part ${step}`, { target: { agent: 'undo' }, input: { big } });
+        return {};
+      },
+    });
+    const parent = defineWorkflow({
+      ...child,
+      name: 'parent',
+      uses: [child],
+      async *run(mesh) {
+        yield* mesh.child(child, {});
+        yield* mesh.child(child, [big, big, big]);
+      },
+    });
+    const payloads = new Payloads(new MemoryPayloads());
+    const { engine, activities } = startRun(parent, {}, {}, { payloads });
+    await engine.settle();
+    expect(activities.end).toMatchObject({
+      status: 'failed',
+      failure: { code: 'COMPENSATION_FAILED', details: { cause: { code: 'PAYLOAD_TOO_LARGE' } } },
+      notUndone: ['part 2', 'part 1', 'part 0'],
+    });
+  });
 });

@@ -32,6 +32,8 @@ export type Carried<Name extends string, Value = unknown> = { [N in Name]: Value
 export const inlineBytes = 16 * 1024;
 /** Longest JSON that is stored. */
 export const maxPayloadBytes = 16 * 1024 * 1024;
+/** Longest JSON of an output: it travels with other things. */
+const maxOutputBytes = maxPayloadBytes - 1024 * 1024;
 
 const retryMs = 1_000;
 const maxCachedBytes = 32 * 1024 * 1024;
@@ -57,18 +59,18 @@ export class Payloads {
     const json = JSON.stringify(value ?? null);
     const bytes = Buffer.byteLength(json);
     if (bytes <= inlineBytes) return whole;
-    if (bytes > maxPayloadBytes) {
-      throw new MeshError(
-        'PAYLOAD_TOO_LARGE',
-        `a value of ${bytes} bytes is more than the ${maxPayloadBytes} allowed`,
-        {
-          details: { bytes, maxBytes: maxPayloadBytes },
-        },
-      );
-    }
+    requireBytes(bytes, maxPayloadBytes);
     const ref = { $ref: `sha256:${hash('sha256', json)}`, bytes };
     await this.#keep(this.#store, runId, ref, json);
     return { ref };
+  }
+
+  /**
+   * Refuses an output that could not be packed, while there is still somebody who can make a failure of it.
+   * @throws MeshError `PAYLOAD_TOO_LARGE`.
+   */
+  requireFitting(output: unknown): void {
+    if (this.#store) requireBytes(Buffer.byteLength(JSON.stringify(output ?? null)), maxOutputBytes);
   }
 
   /** @throws MeshError `PAYLOAD_MISSING`. */
@@ -112,6 +114,13 @@ export class Payloads {
       this.#cachedBytes -= Buffer.byteLength(text);
     }
   }
+}
+
+function requireBytes(bytes: number, maxBytes: number): void {
+  if (bytes <= maxBytes) return;
+  throw new MeshError('PAYLOAD_TOO_LARGE', `a value of ${bytes} bytes is more than the ${maxBytes} allowed`, {
+    details: { bytes, maxBytes },
+  });
 }
 
 /** A store that does not answer is no reason to end a turn: whatever the workflow did then would be recorded. */

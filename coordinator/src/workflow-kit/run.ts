@@ -4,7 +4,7 @@ import type { ActivityScope } from './contract.ts';
 import type { Events } from './events.ts';
 import type { Origin } from './identity.ts';
 import type { OpenWork } from './open-work.ts';
-import type { Orchestration, Step } from './orchestration.ts';
+import type { Leaf, Orchestration, Step, Wait } from './orchestration.ts';
 import type { Carried, Payloads } from './payloads.ts';
 import type { Undo } from './undo-list.ts';
 import type { WorkflowDefinition } from './workflow.ts';
@@ -41,6 +41,12 @@ export class Run implements Origin {
   stalled: MeshError | undefined;
   /** How often the run was asked to try again. */
   resumes = 0;
+  /**
+   * Canceled before this instance began, after an earlier one had done something: the steps that were taken are gone
+   * through again, so that they can be undone, without waiting for the clock.
+   */
+  retracing = false;
+  readonly #activities = new WeakSet<Leaf>();
   /** The branch whose code is running right now. */
   branch = new Branch('');
   #refusals = 0;
@@ -95,6 +101,16 @@ export class Run implements Origin {
     } catch (error) {
       throw isMeshError(error) && error.code === 'PAYLOAD_MISSING' ? this.stall(error) : error;
     }
+  }
+
+  /** Tells activities from what the world decides about: answers, events, children. */
+  noteActivity(leaf: Leaf): void {
+    this.#activities.add(leaf);
+  }
+
+  /** Whether a canceled run that is gone through again has come to its end: to what nobody knows the outcome of. */
+  hasRetraced(waits: Wait): boolean {
+    return this.retracing && !waits.some((leaf) => leaf.isComplete || this.#activities.has(leaf));
   }
 
   scope(): ActivityScope {

@@ -1,8 +1,8 @@
 import type { Branch } from './branch.ts';
 import { type CallOutcome, eventNames } from './contract.ts';
 import { invoke } from './invoke.ts';
-import type { OpenCall, OpenChild, OpenWork } from './open-work.ts';
-import type { Leaf, Step } from './orchestration.ts';
+import type { OpenCall, OpenChild, OpenItem, OpenWork } from './open-work.ts';
+import { type Leaf, type Step, untilAny } from './orchestration.ts';
 import type { Run } from './run.ts';
 import { awaitChildren, cancelChildren } from './settle-children.ts';
 
@@ -19,7 +19,7 @@ export async function* settleOpenWork(run: Run, branches: readonly Branch[], key
   if (open.length === 0) return;
   const calls = open.filter((work) => work.kind === 'call');
   const children = open.filter((work) => work.kind === 'child');
-  const others = open.filter((work) => work.kind !== 'call' && work.kind !== 'child');
+  const others = open.filter((work) => work.kind === 'question' || work.kind === 'wait');
   const limit = run.orchestration.timer(new Date(run.orchestration.now().getTime() + patienceMs));
   if (calls.length > 0) {
     const abandoned = calls.map(({ callId, attempt }) => ({ callId, attempt }));
@@ -36,9 +36,23 @@ export async function* settleOpenWork(run: Run, branches: readonly Branch[], key
     run.open.delete(call);
   }
   yield* awaitChildren(run, children);
+  yield* awaitItems(
+    run,
+    open.filter((work) => work.kind === 'item'),
+  );
 }
 
-type Withdrawable = Exclude<OpenWork, OpenCall | OpenChild>;
+/** Waits until it is known who has the undo lists of items: their rows, or still the lane. */
+async function* awaitItems(run: Run, works: readonly OpenItem[]): Step<void> {
+  for (const work of works) {
+    if (work.activity) yield* untilAny([work.activity.leaf]);
+    const settled = await work.activity?.read();
+    if (settled && 'output' in settled) run.undos.length = 0;
+    run.open.delete(work);
+  }
+}
+
+type Withdrawable = Exclude<OpenWork, OpenCall | OpenChild | OpenItem>;
 
 async function* withdraw(run: Run, works: Withdrawable[], key: string, limit: Leaf): Step<void> {
   if (works.length === 0) return;

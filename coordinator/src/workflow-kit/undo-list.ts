@@ -27,11 +27,20 @@ export type UndoAction = UndoData | (() => Step<unknown>);
 
 /** What is to be undone of a child, as its parent gets it. */
 export function handOver(run: Run): UndoRecord[] {
-  return run.undos.flatMap((undo) => {
+  const now = run.orchestration.now().getTime();
+  const records = run.undos.flatMap((undo): UndoRecord[] => {
     if (undo.skip) return [];
     const data = undo.handed ?? dataOf(undo);
-    return data ? [{ label: undo.label, at: undo.at ?? run.orchestration.now().getTime(), ...data }] : [];
+    return data ? [{ label: undo.label, at: undo.at ?? now, ...data }] : [];
   });
+  try {
+    run.payloads.requireFitting(records);
+    return records;
+  } catch {
+    // That it stays undone must be told, whatever does not fit.
+    const problem = 'what undoes it is too large';
+    return records.map(({ label, at }) => ({ label, at, problem }));
+  }
 }
 
 function dataOf(undo: Undo): UndoData | undefined {

@@ -72,6 +72,7 @@ export class ScriptedActivities implements KitActivities {
   readonly proposalIds: string[] = [];
   input: unknown;
   canceled = false;
+  begun = false;
   stopped = false;
   end: RunEnd | undefined;
 
@@ -96,7 +97,8 @@ export class ScriptedActivities implements KitActivities {
       if (child.outcome || input.token !== child.token) return { status: 'stop', reason: 'not this child' };
       return { status: 'go', runId, token: child.token, input: child.request.input, canceled: child.canceling };
     }
-    return { status: 'go', runId, token: this.token, input: input.input ?? this.input, canceled: this.canceled };
+    const { token, canceled, begun } = this;
+    return { status: 'go', runId, token, input: input.input ?? this.input, canceled, begun };
   }
 
   async send({ runId, call }: Parameters<KitActivities['send']>[0]): ReturnType<KitActivities['send']> {

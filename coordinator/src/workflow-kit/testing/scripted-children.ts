@@ -74,7 +74,11 @@ export class ScriptedChildren {
   }
 
   handedUndos({ of, from }: Input<'handedUndos'>): { undos: UndoRecord[]; next?: number } {
-    return part('childId' in of ? this.#get(of.childId).undos : this.#undosOfMap(of.mapId), from, 'undos');
+    return part(
+      'childId' in of ? (this.children.get(of.childId)?.undos ?? []) : this.#undosOfMap(of.mapId),
+      from,
+      'undos',
+    );
   }
 
   putItems({ mapId, from, items }: Input<'putItems'>): void {
