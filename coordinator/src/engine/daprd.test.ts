@@ -16,16 +16,11 @@ import { envelopeOf, patient, TestEngine, workflow } from './testing/test-engine
 const run = (engine: TestEngine, input?: unknown): Promise<string> => vi.waitFor(() => engine.run(input), patient);
 const asked = ({ activities }: TestEngine) => expect.poll(() => activities.openQuestions.length, patient).toBe(1);
 
-const binaries = findDapr(process.env);
-const isDemanded = process.env['CI'] === 'true';
+const isWanted = Boolean(process.env['MESH_TEST_DAPR'] || process.env['CI']);
+const binaries = isWanted ? findDapr(process.env) : undefined;
+if (isWanted && binaries === undefined) throw new Error(howToGetDapr);
 
-it.skipIf(binaries !== undefined || !isDemanded)('Dapr is installed', () => {
-  expect.fail(howToGetDapr);
-});
-if (binaries === undefined && !isDemanded)
-  process.stderr.write(`coordinator/src/engine/daprd.test.ts skipped. ${howToGetDapr}\n`);
-
-describe.skipIf(binaries === undefined)('on daprd', () => {
+describe.skipIf(!isWanted)(`on daprd${isWanted ? '' : ' (skipped: set MESH_TEST_DAPR=1 to run it)'}`, () => {
   let folder: string;
   let dapr: RunningDapr;
   let test: TestEngine | undefined;
