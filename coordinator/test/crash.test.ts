@@ -3,14 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AgentCard } from '@a2a-js/sdk';
-import { extensionUris, MeshError } from '@daca-mesh/protocol';
+import { MeshError } from '@daca-mesh/protocol';
 import { type AgentServer, createAgentServer, skill } from '@daca-mesh/protocol/server';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { http } from './coordinator.ts';
 import { AgentProcess } from './fixtures/agent-process.ts';
+import { workerCard } from './worker-card.ts';
 
 const steps = ['after', 'first', 'last', 'left', 'right'];
 const completed = { status: 'completed', output: { decision: 'approve' } };
@@ -41,7 +41,7 @@ describe('a coordinator that is killed', () => {
     effects = [];
     delayMs = 30;
     worker = await createAgentServer({
-      card: workerCard,
+      card: workerCard({ id: 'step', name: 'Step', description: 'Does a step' }),
       skills: {
         step: skill({ input: StepInput, output: z.strictObject({ did: z.string() }) }, async ({ input, task }) => {
           await sleep(delayMs);
@@ -141,22 +141,6 @@ const survive = async (coordinator: AgentProcess, failAt?: string) => {
 };
 
 const StepInput = z.looseObject({ name: z.string(), fail: z.boolean().optional() });
-
-const workerCard = AgentCard.fromJSON({
-  name: 'worker',
-  description: 'Does steps',
-  version: '1.0.0',
-  supportedInterfaces: [{ url: 'http://127.0.0.1', protocolBinding: 'JSONRPC', protocolVersion: '1.0' }],
-  capabilities: {
-    streaming: true,
-    extensions: (['skill', 'idempotency', 'linger', 'generation', 'question'] as const).map((name) => ({
-      uri: extensionUris[name],
-    })),
-  },
-  defaultInputModes: ['application/json'],
-  defaultOutputModes: ['application/json'],
-  skills: [{ id: 'step', name: 'Step', description: 'Does a step', tags: ['test'] }],
-});
 
 /** Asks a coordinator that may be away. */
 const patiently = <T>(ask: () => Promise<T>): Promise<T> => vi.waitFor(ask, { timeout: 50_000, interval: 50 });

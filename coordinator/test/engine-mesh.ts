@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentCard, type Message } from '@a2a-js/sdk';
-import { extensionUris, MeshError } from '@daca-mesh/protocol';
+import { MeshError } from '@daca-mesh/protocol';
 import { type AgentServer, all, createAgentServer, run, skill } from '@daca-mesh/protocol/server';
 import { type Sidecar, startSidecar } from '@daca-mesh/sidecar';
 import { pino } from 'pino';
@@ -20,6 +20,7 @@ import { type CallRow, type CoordinatorSchema, query, type RunRow } from '../src
 import { readTimeline, type TimelineEntry } from '../src/store/timeline.ts';
 import type { KitActivities } from '../src/workflow-kit/contract.ts';
 import type { WorkflowDefinition } from '../src/workflow-kit/workflow.ts';
+import { workerCard } from './worker-card.ts';
 
 const silent = pino({ level: 'silent' });
 
@@ -209,7 +210,7 @@ export const patiently = <T>(ask: () => Promise<T> | T): Promise<T> =>
 /** Starts the agent that does steps, each effect once. */
 export const startWorker = (folder: string, { effects, load }: WorkDone): Promise<AgentServer> =>
   createAgentServer({
-    card: workerCard,
+    card: workerCard({ id: 'step', name: 'Step', description: 'Does a step' }),
     skills: {
       step: skill({ input: StepInput, output: z.strictObject({ did: z.string() }) }, async ({ input, task }) => {
         load.most = Math.max(load.most, ++load.now);
@@ -230,19 +231,3 @@ export const startWorker = (folder: string, { effects, load }: WorkDone): Promis
     logger: silent,
     limits: { maxRunning: 256 },
   });
-
-const workerCard = AgentCard.fromJSON({
-  name: 'worker',
-  description: 'Does steps',
-  version: '1.0.0',
-  supportedInterfaces: [{ url: 'http://127.0.0.1', protocolBinding: 'JSONRPC', protocolVersion: '1.0' }],
-  capabilities: {
-    streaming: true,
-    extensions: (['skill', 'idempotency', 'linger', 'generation', 'question'] as const).map((name) => ({
-      uri: extensionUris[name],
-    })),
-  },
-  defaultInputModes: ['application/json'],
-  defaultOutputModes: ['application/json'],
-  skills: [{ id: 'step', name: 'Step', description: 'Does a step', tags: ['test'] }],
-});

@@ -3,8 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseSync } from 'node:sqlite';
-import { AgentCard } from '@a2a-js/sdk';
-import { extensionUris } from '@daca-mesh/protocol';
 import { type AgentServer, createAgentServer, skill } from '@daca-mesh/protocol/server';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -12,6 +10,7 @@ import { z } from 'zod';
 import { defineWorkflow } from '../src/workflow-kit/workflow.ts';
 import { http, openQuestion, startCoordinator } from './coordinator.ts';
 import { engines, type EngineOfTest } from './engines.ts';
+import { workerCard } from './worker-card.ts';
 
 const patient = { timeout: 30_000, interval: 50 };
 const mebibyte = 1024 * 1024;
@@ -40,7 +39,7 @@ let worker: AgentServer;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'large-values-'));
   worker = await createAgentServer({
-    card: workerCard,
+    card: workerCard({ id: 'append', name: 'Append', description: 'Appends a character' }),
     skills: {
       append: skill({ input: Text, output: Text }, async ({ input }) => {
         const tooMuch = /^too much, after (\d+) ms$/.exec(input.text);
@@ -138,20 +137,4 @@ describe('a run with texts of a megabyte', () => {
     await expect.poll(async () => (await http(`${coordinator.url}/runs/${runId}`)).status, patient).toBe(404);
     expect(rows('coordinator.db', 'SELECT digest FROM payloads UNION SELECT digest FROM payload_uses')).toEqual([]);
   });
-});
-
-const workerCard = AgentCard.fromJSON({
-  name: 'worker',
-  description: 'an agent of a test',
-  version: '1.0.0',
-  supportedInterfaces: [{ url: 'http://127.0.0.1', protocolBinding: 'JSONRPC', protocolVersion: '1.0' }],
-  capabilities: {
-    streaming: true,
-    extensions: (['skill', 'idempotency', 'linger', 'generation', 'question'] as const).map((name) => ({
-      uri: extensionUris[name],
-    })),
-  },
-  defaultInputModes: ['application/json'],
-  defaultOutputModes: ['application/json'],
-  skills: [{ id: 'append', name: 'Append', description: 'Appends a character', tags: ['test'] }],
 });
