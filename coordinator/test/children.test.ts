@@ -194,7 +194,11 @@ describe.each(engines)('children on $name', (engine) => {
         [{ name: 'b' }, { ...slow, name: 'slower' }],
       ],
     });
-    await patiently(() => expect(mesh.load.now).toBe(2));
+    await patiently(() => {
+      expect(mesh.effects).toEqual(expect.arrayContaining(['a', 'b']));
+      // The two slow ones: what is before them has left its effect.
+      expect(mesh.load.now).toBe(2);
+    });
     await mesh.coordinator.runs.cancel(runId, 'enough');
     for (const child of await mesh.children(runId)) expect(child.status).toMatch(/canceling|canceled|completed/);
     const run = await mesh.ended(runId);
@@ -368,7 +372,7 @@ describe.each(engines)('children on $name', (engine) => {
     const steps = names(14).concat({ name: 'slow', ms: 60_000 });
     const other = await mesh.run('wood', { steps, limit: 1 });
     await patiently(async () => {
-      expect(mesh.effects).toContain('s13');
+      expect(mesh.effects).toEqual(expect.arrayContaining(['c', 's13']));
       expect(mesh.load.now).toBe(2);
       expect(await mesh.timelineTypes(runId)).toContain('waiting');
     });
