@@ -4,23 +4,31 @@ import { join } from 'node:path';
 import { isMeshError, MeshError } from '@daca-mesh/protocol';
 import { Argument, type Command, InvalidArgumentError } from 'commander';
 import { addMeshCommand, type CommonOptions, connectApi, type Context } from '../context.ts';
-import { contentModeration } from '../demos/content-moderation.ts';
-import { contentPipeline } from '../demos/content-pipeline.ts';
-import { runDemo } from '../demos/run-demo.ts';
+import { demos } from '../demos/index.ts';
+import { type ChosenDemo, type DemoMesh, type DemoResult, runDemo } from '../demos/run-demo.ts';
 import { addEngineOptions, type EngineOptions } from '../engine-options.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { MeshApi } from '../mesh-api.ts';
-import { note, paint, print, printJson } from '../output.ts';
+import { locateMesh } from '../mesh-location.ts';
+import { duration, note, paint, print, printJson, table } from '../output.ts';
 import { startProgress } from '../progress.ts';
-
-const demos = [contentPipeline, contentModeration];
+import { connectControl } from '../supervisor/control-client.ts';
 
 /** How long a mesh started only for demonstrations may take to be ready. */
 const startTimeoutMs = 60_000;
 
 interface DemoOptions extends CommonOptions, EngineOptions {
   auto?: boolean;
+  variant?: string;
 }
+
+/** Every variant, with what happens in it, as the help shows it. */
+const variantList = demos
+  .flatMap(({ workflow, variants }) => [
+    `  ${workflow}`,
+    ...Object.entries(variants).map(([name, { title }]) => `    ${name.padEnd(16)} ${title}`),
+  ])
+  .join('\n');
 
 /** `mesh demo`: shipped workflows with their real agents, and a look at whether the outcome is right. */
 export function addDemoCommand(program: Command, context: Context): void {
@@ -28,35 +36,85 @@ export function addDemoCommand(program: Command, context: Context): void {
     program,
     'demo',
     'run shipped workflows and check their outcome (all of them unless one is named)',
-    ['npx mesh demo content-moderation', 'npx mesh demo --auto', 'npx mesh demo --auto --engine dapr'],
+    [
+      'npx mesh demo content-moderation',
+      'npx mesh demo content-moderation --variant rejected --auto',
+      'npx mesh demo --auto',
+      'npx mesh demo --auto --engine dapr',
+    ],
   )
     .addArgument(new Argument('[workflow]', 'which one').choices(demos.map(({ workflow }) => workflow)))
-    .option('--auto', 'answer questions by itself');
+    .option('--auto', 'answer questions by itself')
+    .option('--variant <name>', 'another way it can go, or "all"; the usual one by default')
+    .addHelpText('after', `\nVariants, the usual one first:\n${variantList}`);
   addEngineOptions(command).action(async (workflow: string | undefined, options: DemoOptions) => {
-    const chosen = demos.filter((demo) => workflow === undefined || demo.workflow === workflow);
+    const chosen = choose(workflow, options.variant);
     const running = await tryConnect(context, options);
     if (running !== undefined) return runAll(context, chosen, running, options);
     await withOwnMesh(context, options, (api, data) => runAll(context, chosen, api, { ...options, data }));
   });
 }
 
-async function runAll(context: Context, chosen: typeof demos, api: MeshApi, options: DemoOptions): Promise<void> {
+function choose(workflow: string | undefined, variant: string | undefined): ChosenDemo[] {
+  if (workflow === undefined && variant !== undefined && variant !== 'all') {
+    throw new InvalidArgumentError('--variant is one of a workflow: name it, or say --variant all');
+  }
+  return demos
+    .filter((demo) => workflow === undefined || demo.workflow === workflow)
+    .flatMap((demo) => {
+      const names = Object.keys(demo.variants);
+      const chosen = variant === 'all' ? names : [variant ?? names[0] ?? ''];
+      return chosen.map((name): ChosenDemo => {
+        const found = demo.variants[name];
+        if (found !== undefined) return { workflow: demo.workflow, name, variant: found };
+        throw new InvalidArgumentError(`${demo.workflow} has no variant "${name}"; there are ${names.join(', ')}`);
+      });
+    });
+}
+
+async function runAll(
+  context: Context,
+  chosen: readonly ChosenDemo[],
+  api: MeshApi,
+  options: DemoOptions,
+): Promise<void> {
   const { signal, config } = context;
   const json = options.json === true;
+  const mesh: DemoMesh = {
+    api,
+    control: () => connectControl(locateMesh(options, config)),
+    dataFolder: options.data,
+    token: config.token,
+  };
+  const results: DemoResult[] = [];
   for (const demo of chosen) {
-    const result = await runDemo(demo, api, {
-      json,
-      signal,
-      auto: options.auto === true,
-      dataFolder: options.data,
-      token: config.token,
-    });
+    const result = await runDemo(demo, mesh, { json, signal, auto: options.auto === true });
+    results.push(result);
     if (!result.ok) context.exitCode = exitCodes.wrongOutcome;
     if (json) printJson(result);
-    else print(result.ok ? paint('green', `${demo.workflow}: right`) : paint('red', `${demo.workflow}: wrong`));
-    if (!json) for (const problem of result.problems) print(`  ${problem}`);
+    else report(result);
   }
+  if (!json && results.length > 1) for (const line of ['', ...resultTable(results)]) print(line);
 }
+
+const verdict = ({ ok }: DemoResult): string => (ok ? paint('green', 'right') : paint('red', 'wrong'));
+
+function report(result: DemoResult): void {
+  print(`${result.workflow} (${result.variant}): ${verdict(result)}`);
+  for (const problem of result.problems) print(`  ${problem}`);
+}
+
+const resultTable = (results: readonly DemoResult[]): string[] =>
+  table(
+    ['WORKFLOW', 'VARIANT', 'STATUS', 'TOOK', 'OUTCOME'],
+    results.map(({ workflow, variant, status, tookMs, ok }) => [
+      workflow,
+      variant,
+      status,
+      duration(tookMs),
+      ok ? 'right' : 'wrong',
+    ]),
+  );
 
 /** The running mesh; undefined where there is none and none was named, and where a certain engine is asked for. */
 async function tryConnect(context: Context, options: DemoOptions): Promise<MeshApi | undefined> {

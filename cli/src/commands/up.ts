@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { addCommand, type CommonOptions, type Context } from '../context.ts';
 import { contentModeration } from '../demos/content-moderation.ts';
-import { runToQuestion } from '../demos/run-demo.ts';
+import { type ChosenDemo, runToQuestion } from '../demos/run-demo.ts';
 import { addEngineOptions, type EngineOptions } from '../engine-options.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { MeshApi } from '../mesh-api.ts';
@@ -13,6 +13,13 @@ import { answerCommand, dataOption, questionLines } from '../question-text.ts';
 import { watchStopSignals } from '../stop-signals.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import type { ProcessEvent } from '../supervisor/supervised-process.ts';
+
+/** The demonstration that leaves its question to the user. */
+const upDemo: ChosenDemo = {
+  workflow: contentModeration.workflow,
+  name: 'approved',
+  variant: contentModeration.variants.approved,
+};
 
 interface UpOptions extends CommonOptions, EngineOptions {
   demo?: boolean;
@@ -151,7 +158,7 @@ async function demonstrate(
   if (mesh.url === undefined) return note('no demonstration: the coordinator does not run');
   const api = new MeshApi(mesh.url, { token: context.config.token, signal });
   try {
-    const question = await runToQuestion(contentModeration, api, { json: options.json === true, signal });
+    const question = await runToQuestion(upDemo, api, { json: options.json === true, signal });
     if (options.json) return printJson({ type: 'question', question, command: answerCommand(question, dataFolder) });
     print();
     for (const line of questionLines(question, dataFolder)) print(line);
