@@ -52,12 +52,38 @@ describe('the outbox', () => {
     mesh.engine.up = false;
     const runId = await mesh.run('listening');
     for (let n = 0; n < 10; n++) await raise(runId, received(n));
+    mesh.engine.serves = false;
+    mesh.engine.up = true;
     await vi.waitFor(async () => expect((await rows(runId))[0]?.tries).toBeGreaterThan(0));
     expect((await rows(runId)).map(({ state }) => state)).toEqual(Array.from({ length: 11 }, () => 'pending'));
+    mesh.engine.serves = true;
     mesh.engine.reconnect();
     for (let n = 10; n < 20; n++) await raise(runId, received(n));
     await raise(runId, { status: 'timed-out' });
     expect(await outputOf(runId)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+  });
+
+  it('tries nothing while the engine is away, and all of it when it is there', async () => {
+    mesh.engine.up = false;
+    const runId = await mesh.run('listening');
+    const looked = vi.spyOn(mesh.engine, 'ready');
+    await vi.waitFor(() => expect(looked.mock.calls.length).toBeGreaterThan(2), 5_000);
+    expect(await rows(runId)).toMatchObject([{ state: 'pending', tries: 0 }]);
+    // The first connection is no reconnection: nobody tells of it.
+    mesh.engine.up = true;
+    await raise(runId, { status: 'timed-out' });
+    expect(await outputOf(runId)).toEqual([]);
+  });
+
+  it('counts what failed together as one failure', async () => {
+    mesh.engine.serves = false;
+    const runIds = await Promise.all(Array.from({ length: 20 }, () => mesh.run('listening')));
+    await vi.waitFor(async () => {
+      for (const runId of runIds) expect((await rows(runId))[0]?.tries).toBeGreaterThan(0);
+    }, 5_000);
+    mesh.engine.serves = true;
+    // Twenty failures one after the other would be a pause of 5 s.
+    await vi.waitFor(() => expect(mesh.engine.starts).toHaveLength(20), 4_000);
   });
 
   it('raises again what is not known to be consumed, and nothing else', async () => {

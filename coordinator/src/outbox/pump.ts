@@ -31,6 +31,7 @@ export interface OutboxPumpOptions {
 const maxConcurrentRuns = 64;
 const batch = 512;
 const idleMs = 1_000;
+const lookAgainMs = 100;
 const firstBackoffMs = 50;
 const maxBackoffMs = 5_000;
 
@@ -100,6 +101,8 @@ class Pump implements OutboxPump {
   }
 
   async #run(): Promise<void> {
+    // What is known to fail is no failure. Of the first connection nobody tells.
+    if (!this.#options.engine.ready()) return this.#sleep(lookAgainMs);
     const pausedMs = this.#pausedUntil - Date.now();
     if (pausedMs > 0) {
       this.#sleep(pausedMs);
@@ -138,7 +141,8 @@ class Pump implements OutboxPump {
         if (this.#closed) return;
         logger.warn({ err, runId: row.run_id, kind: row.kind }, 'the engine did not take a row of the outbox');
         // A row the engine refuses must not stop all others; an engine that is away stops them all.
-        if (!isMeshError(err) || err.code === 'UNAVAILABLE') {
+        // The rows that were under way together failed for one reason: they count as one failure.
+        if ((!isMeshError(err) || err.code === 'UNAVAILABLE') && Date.now() >= this.#pausedUntil) {
           this.#pausedUntil = Date.now() + Math.min(firstBackoffMs * 2 ** this.#failures++, maxBackoffMs);
         }
         await database.write(() =>

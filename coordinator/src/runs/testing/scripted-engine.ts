@@ -43,6 +43,8 @@ export class ScriptedEngine implements ActivityEngine {
   readonly failures: unknown[] = [];
   /** While false every request is refused, as by an engine that is away. */
   up = true;
+  /** While false it is connected and serves nothing. */
+  serves = true;
   readonly activities: KitActivities;
   readonly #scripts: Record<string, Script>;
   readonly #reconnected = new Set<() => void>();
@@ -128,7 +130,7 @@ export class ScriptedEngine implements ActivityEngine {
   }
 
   #check(): void {
-    if (!this.up) throw new MeshError('UNAVAILABLE', 'the engine is away', { retryable: true });
+    if (!this.up || !this.serves) throw new MeshError('UNAVAILABLE', 'the engine is away', { retryable: true });
   }
 
   async #execute(
