@@ -56,6 +56,19 @@ async function drive(operation: () => Promise<void>, clients: number, seconds: n
   return { latencies, errors };
 }
 
+/** Does something for every item, for so many of them at a time. */
+export async function inParallel<T>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const rest = items.values();
+  const lane = async (): Promise<void> => {
+    for (const item of rest) await work(item);
+  };
+  await Promise.all(Array.from({ length: limit }, lane));
+}
+
 /** To two decimals. */
 export const round = (value: number): number => Math.round(value * 100) / 100;
 

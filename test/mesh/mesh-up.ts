@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { meshComposition } from '@daca-mesh/agent-cards';
 import { eventually } from './mesh.ts';
 
 /** A mesh as users have it: `mesh up` in a process of its own, and the other commands beside it. */
@@ -57,7 +58,7 @@ export async function runMesh(args: string[], env?: Record<string, string>) {
 }
 
 /** The first of as many ports in a row as a mesh takes, all of them free, for one that is started again on its data. */
-export async function freePorts(count = 10): Promise<number> {
+export async function freePorts(count = meshComposition.length): Promise<number> {
   for (;;) {
     // Below the ports that the system gives out by itself.
     const first = randomInt(20_000, 32_000);
