@@ -17,6 +17,11 @@ const Extension = z.looseObject({
   params: z.looseObject({}).optional(),
 });
 
+/** Only some agents pass work on or ask a model; every agent speaks the rest. */
+const everywhere = Object.values(extensionUris).filter(
+  (uri) => uri !== extensionUris.chain && uri !== extensionUris.usage,
+);
+
 /** What a card of this mesh must have beyond being an A2A card. Unknown fields are left to the A2A codec. */
 export const CardFile = z
   .looseObject({
@@ -55,7 +60,7 @@ export const CardFile = z
       issues.push({ code: 'custom', input: ids, path: ['skills'], message: `skill id ${repeated} appears twice` });
     }
     const uris = new Set(value.capabilities.extensions.map((extension) => extension.uri));
-    for (const uri of Object.values(extensionUris).filter((uri) => uri !== extensionUris.chain && !uris.has(uri))) {
+    for (const uri of everywhere.filter((uri) => !uris.has(uri))) {
       issues.push({
         code: 'custom',
         input: [...uris],

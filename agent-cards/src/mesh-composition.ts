@@ -11,6 +11,8 @@ export const MeshComposition = z.array(
     card: z.string().min(1),
     /** Variables added to its environment. */
     env: z.record(z.string(), z.string()),
+    /** It calls other agents: it is started when they are, and told where they are (`MESH_PEERS`). */
+    callsPeers: z.literal(true).optional(),
   }),
 );
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseAnswer } from './answers.ts';
+import { parseAnswer, parseEventAnswer } from './answers.ts';
 import { dataPart, textPart, userMessage } from './parts.ts';
 import type { Question } from './question.ts';
 
@@ -104,5 +104,68 @@ describe('which question is answered', () => {
     const closed = expect.objectContaining({ code: 'QUESTION_CLOSED' });
     expect(() => parse(text('approve run-q0'))).toThrowError(closed);
     expect(() => parse(text('approve'), [])).toThrowError(closed);
+  });
+});
+
+describe('an answer as an event', () => {
+  const approval = open({ actions: ['approve', 'reject', 'edit'] });
+
+  it.each([
+    [{ approved: true }, { answer: { action: 'approve' } }],
+    [{ approved: false, reason: 'too much' }, { answer: { action: 'reject', reason: 'too much' } }],
+    [
+      { approved: true, by: 'ann' },
+      { answer: { action: 'approve' }, by: 'ann' },
+    ],
+    [
+      { action: 'reject', reason: 'no', by: 'ann' },
+      { answer: { action: 'reject', reason: 'no' }, by: 'ann' },
+    ],
+    [{ action: 'edit', value: { amount: 5 } }, { answer: { action: 'edit', value: { amount: 5 } } }],
+  ])('reads %j', (payload, read) => {
+    expect(parseEventAnswer(approval, payload)).toEqual(read);
+  });
+
+  it.each([
+    [null],
+    [true],
+    ['approve'],
+    [[{ approved: true }]],
+    [{}],
+    [{ approved: 'true' }],
+    [{ approved: 1 }],
+    [{ approved: true, action: 'approve' }],
+    [{ approved: true, extra: 1 }],
+    [{ approved: true, value: 1 }],
+    [{ approved: true, by: '' }],
+    [{ approved: true, by: 'x'.repeat(201) }],
+    [{ approved: true, reason: 'x'.repeat(10_001) }],
+    [{ action: 'shrug' }],
+    [{ action: 'approve', questionId: 'run-q1' }],
+    [{ action: 'approve', reason: 5 }],
+  ])('refuses %j where no answer is taken', (payload) => {
+    expect(() => parseEventAnswer(approval, payload)).toThrowError(
+      expect.objectContaining({
+        code: 'ANSWER_INVALID',
+        details: { questionId: 'run-q1', violations: [{ path: 'payload', message: expect.any(String) }] },
+      }),
+    );
+  });
+
+  it('is a value where only an answer is taken, whatever it looks like', () => {
+    for (const payload of [5, { approved: true }, { action: 'approve' }]) {
+      const answer = { action: 'answer', value: payload };
+      expect(parseEventAnswer(open({ actions: ['answer'] }), payload)).toEqual({ answer });
+    }
+    expect(parseEventAnswer(open({ actions: ['answer'] }), null)).toEqual({ answer: { action: 'answer' } });
+  });
+
+  it('decides, and else is a value, where both are taken', () => {
+    const both = open({ actions: ['approve', 'answer'] });
+    expect(parseEventAnswer(both, { approved: true }).answer).toEqual({ action: 'approve' });
+    expect(parseEventAnswer(both, { approved: 'so so' }).answer).toEqual({
+      action: 'answer',
+      value: { approved: 'so so' },
+    });
   });
 });

@@ -1,4 +1,5 @@
 import type { Message } from '@a2a-js/sdk';
+import { z } from 'zod';
 import { checkAnswer } from './check-answer.ts';
 import { MeshError } from './mesh-error.ts';
 import { dataOf, textOf } from './parts.ts';
@@ -34,6 +35,48 @@ export function parseAnswer(message: Message, options: ParseAnswerOptions): { qu
   checkAnswer(question, answer);
   return { question, answer };
 }
+
+/** The forms in which an event decides a question. */
+const EventDecision = z.strictObject({
+  approved: z.boolean(),
+  reason: Answer.shape.reason,
+  by: z.string().min(1).max(200).optional(),
+});
+const EventAnswer = Answer.omit({ questionId: true }).extend({ by: EventDecision.shape.by });
+type EventAnswer = z.infer<typeof EventAnswer>;
+type Asked = Pick<Question, 'id' | 'actions'>;
+
+/**
+ * Reads the payload of an event as the answer to a question: `{ approved, by?, reason? }` or
+ * `{ action, value?, by?, reason? }` where the question takes more than an `answer`; what is neither is the value of an
+ * `answer`, where it takes one. Whether the question takes it is not checked here.
+ * @throws MeshError `ANSWER_INVALID`.
+ */
+export function parseEventAnswer(question: Asked, payload: unknown): { answer: Answer; by?: string } {
+  const { by, ...answer } = tryParseDecision(question, payload) ?? valueAnswer(question, payload);
+  return { answer, ...(by === undefined ? {} : { by }) };
+}
+
+function tryParseDecision(question: Asked, payload: unknown): EventAnswer | undefined {
+  // Whatever is sent to a question that only takes a value is that value.
+  if (question.actions.every((action) => action === 'answer')) return undefined;
+  const decision = EventDecision.safeParse(payload);
+  if (!decision.success) return EventAnswer.safeParse(payload).data;
+  const { approved, ...rest } = decision.data;
+  return { action: approved ? 'approve' : 'reject', ...rest };
+}
+
+function valueAnswer(question: Asked, payload: unknown): EventAnswer {
+  if (question.actions.includes('answer')) {
+    return { action: 'answer', ...(payload === undefined || payload === null ? {} : { value: payload }) };
+  }
+  throw invalid(`the event's payload is no answer to question ${question.id}`, {
+    questionId: question.id,
+    violations: [{ path: 'payload', message: `must be ${eventForms}` }],
+  });
+}
+
+const eventForms = '{ "approved": true | false, "by"?, "reason"? } or { "action", "value"?, "by"?, "reason"? }';
 
 function answerOf(message: Message, open: readonly Question[]): Answer {
   const [data, ...more] = dataOf(message.parts);

@@ -15,6 +15,8 @@ export const extensionUris = {
   question: 'urn:daca-mesh:ext:question:v1',
   /** The chain of delegation: `{ root, path, depth, budget?, remainingMs?, deadline? }`. */
   chain: 'urn:daca-mesh:ext:chain:v1',
+  /** On a result made by a model: what it took, `{ model, requests, inputTokens, outputTokens }`. */
+  usage: 'urn:daca-mesh:ext:usage:v1',
 } as const;
 
 /** Reads one extension's data out of a metadata object; undefined where it is missing or not an object. */

@@ -1,5 +1,15 @@
-export { parseAnswer, type ParseAnswerOptions } from './answers.ts';
-export { type AnswerAction, Answer, EscalationStep, Question } from './question.ts';
+export { parseAnswer, type ParseAnswerOptions, parseEventAnswer } from './answers.ts';
+export {
+  type AnswerAction,
+  Answer,
+  Approval,
+  Approvals,
+  ApprovalRule,
+  EscalationStep,
+  Question,
+  Reminder,
+} from './question.ts';
+export { operatorRole, Principal, Principals, tokenDigest } from './principal.ts';
 export { extensionData, extensionUris } from './extensions.ts';
 export { digest, newId, newTaskId } from './ids.ts';
 export { isMeshError, MeshError, type MeshErrorCode, type MeshErrorOptions } from './mesh-error.ts';

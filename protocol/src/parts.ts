@@ -62,11 +62,12 @@ export const artifact = (fields: {
   name?: string;
   description?: string;
   metadata?: Record<string, unknown>;
+  extensions?: string[];
 }): Artifact => ({
   artifactId: fields.artifactId ?? newId(),
   name: fields.name ?? '',
   description: fields.description ?? '',
   parts: fields.parts,
   metadata: fields.metadata,
-  extensions: [],
+  extensions: fields.extensions ?? [],
 });

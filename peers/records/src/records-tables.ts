@@ -22,9 +22,17 @@ interface RecordsTables {
     write_key: string;
     at: number;
   };
+  /** What ended runs. */
+  run_errors: {
+    error_id: Generated<number>;
+    run_id: string;
+    workflow: string;
+    code: string;
+    message: string;
+    write_key: string;
+    at: number;
+  };
   audit: { audit_id: Generated<number>; post_id: string; entry: string; write_key: string; at: number };
-  /** What each write answered, by the caller's key: the insert of the key decides who writes. */
-  writes: { write_key: string; result: string; at: number };
 }
 
 /** Builds queries over the tables of this agent. */
@@ -46,7 +54,12 @@ export const recordsSchema: DatabaseSchema = {
       audit_id INTEGER PRIMARY KEY AUTOINCREMENT, post_id TEXT NOT NULL, entry TEXT NOT NULL,
       write_key TEXT NOT NULL UNIQUE, at INTEGER NOT NULL) STRICT;
     CREATE INDEX audit_by_post ON audit (post_id);
-    CREATE TABLE writes (write_key TEXT PRIMARY KEY, result TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    `,
+    `
+    CREATE TABLE run_errors (
+      error_id INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL, workflow TEXT NOT NULL, code TEXT NOT NULL,
+      message TEXT NOT NULL, write_key TEXT NOT NULL UNIQUE, at INTEGER NOT NULL) STRICT;
+    CREATE INDEX run_errors_by_run ON run_errors (run_id);
     `,
   ],
 };

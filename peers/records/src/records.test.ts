@@ -1,12 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Database, openSqliteDatabase, taskSchema } from '@daca-mesh/protocol/server';
+import { type Database, openSqliteDatabase, taskSchema, writesSchema } from '@daca-mesh/protocol/server';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { recordsSchema } from './records-tables.ts';
 import { writeAuditEntry } from './skills/append-audit.ts';
 import { readAudit } from './skills/get-audit.ts';
+import { readErrors } from './skills/get-errors.ts';
 import { readPost } from './skills/get-post.ts';
+import { writeError } from './skills/log-error.ts';
 import { writePost } from './skills/save-post.ts';
 import { writePostStatus } from './skills/set-post-status.ts';
 
@@ -15,7 +17,7 @@ let database: Database;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'records-'));
-  database = openSqliteDatabase({ path: join(folder, 'store.db'), schemas: [taskSchema, recordsSchema] });
+  database = openSqliteDatabase({ path: join(folder, 'store.db'), schemas: [taskSchema, writesSchema, recordsSchema] });
 });
 
 afterEach(async () => {
@@ -24,6 +26,20 @@ afterEach(async () => {
 });
 
 describe('records', () => {
+  it('keeps what ended runs, each once, and gives the newest first', async () => {
+    const first = { runId: 'run-1', workflow: 'content-pipeline', code: 'PEER_FAILED', message: 'the model is down' };
+    const second = { ...first, runId: 'run-2', code: 'INTERNAL' };
+    const logged = await database.write(() => writeError('k1', first));
+    expect(await database.write(() => writeError('k1', first))).toEqual(logged);
+    await database.write(() => writeError('k2', second));
+    const { errors } = await database.read(() => readErrors({ limit: 10 }));
+    expect(errors).toMatchObject([second, first]);
+    expect(await database.read(() => readErrors({ limit: 1 }))).toMatchObject({ errors: [second] });
+    expect(await database.read(() => readErrors({ runId: 'run-1', limit: 10 }))).toMatchObject({
+      errors: [{ ...first, ...logged, at: expect.stringMatching(/Z$/) }],
+    });
+  });
+
   it('saves a new post as pending and knows it again', async () => {
     const saved = await database.write(() => writePost('k1', { postId: 'p', text: 'one', author: 'ada' }));
     expect(saved).toEqual({ postId: 'p', status: 'pending', created: true });

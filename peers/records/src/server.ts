@@ -1,5 +1,14 @@
 import { join } from 'node:path';
-import { appendAudit, getAudit, getPost, loadCard, savePost, setPostStatus } from '@daca-mesh/agent-cards';
+import {
+  appendAudit,
+  getAudit,
+  getErrors,
+  getPost,
+  loadCard,
+  logError,
+  savePost,
+  setPostStatus,
+} from '@daca-mesh/agent-cards';
 import {
   type AgentServer,
   createAgentServer,
@@ -7,6 +16,7 @@ import {
   serverSettings,
   skill,
   taskSchema,
+  writesSchema,
 } from '@daca-mesh/protocol/server';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
@@ -14,6 +24,8 @@ import { recordsSchema } from './records-tables.ts';
 import { writeAuditEntry } from './skills/append-audit.ts';
 import { readAudit } from './skills/get-audit.ts';
 import { readPost } from './skills/get-post.ts';
+import { readErrors } from './skills/get-errors.ts';
+import { writeError } from './skills/log-error.ts';
 import { writePost } from './skills/save-post.ts';
 import { writePostStatus } from './skills/set-post-status.ts';
 
@@ -25,7 +37,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Agen
   const database = openSqliteDatabase({
     path: join(config.dataPath, 'store.db'),
     durability: config.durability,
-    schemas: [taskSchema, recordsSchema],
+    schemas: [taskSchema, writesSchema, recordsSchema],
   });
   try {
     const server = await createAgentServer({
@@ -43,6 +55,10 @@ export async function createServer(config: Config, logger: Logger): Promise<Agen
         'append-audit': skill(appendAudit, ({ input, task }) =>
           database.write(() => writeAuditEntry(task.idempotencyKey('append-audit'), input)),
         ),
+        'log-error': skill(logError, ({ input, task }) =>
+          database.write(() => writeError(task.idempotencyKey('log-error'), input)),
+        ),
+        'get-errors': skill(getErrors, ({ input }) => database.read(() => readErrors(input))),
         'get-post': skill(getPost, ({ input }) => database.read(() => readPost(input.postId))),
         'get-audit': skill(getAudit, ({ input }) => database.read(() => readAudit(input.postId))),
       },

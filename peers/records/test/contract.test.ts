@@ -17,6 +17,11 @@ describePeerContract('records', {
       valid: { postId: 'p1', entry: { action: 'approve', by: 'ada' } },
       invalid: { postId: 'p1', entry: { action: '' } },
     },
+    'log-error': {
+      valid: { runId: 'run-1', workflow: 'content-pipeline', code: 'PEER_FAILED', message: 'the model is down' },
+      invalid: { runId: 'run-1', workflow: 'content-pipeline', code: '' },
+    },
+    'get-errors': { valid: { runId: 'run-1' }, invalid: { limit: 0 } },
     'get-audit': { valid: { postId: 'p1' }, invalid: {} },
   },
 });

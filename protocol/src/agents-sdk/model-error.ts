@@ -10,21 +10,34 @@ export function toModelError(error: unknown, signal: AbortSignal | undefined): M
   // A task that ran out of time says so in the reason of its signal.
   if (signal?.aborted && isMeshError(signal.reason)) return signal.reason;
   if (signal?.aborted) return new MeshError('CANCELED', 'the run was canceled', { cause: error });
-  const status = statusOf(error);
-  if (status !== undefined) return statusError(status, error);
+  const status = fieldOf(error, 'status');
+  if (typeof status === 'number') return statusError(status, error);
   switch (error instanceof Error ? error.constructor.name : '') {
     case 'APIConnectionTimeoutError':
     case 'ModelTimeoutError':
       return new MeshError('DEADLINE_EXCEEDED', 'the model did not answer in time', { retryable: true, cause: error });
     case 'APIConnectionError':
       return new MeshError('UNAVAILABLE', 'the model endpoint cannot be reached', { retryable: true, cause: error });
+    // The runtime's own errors come from reading the stream: what tools and guardrails throw arrives wrapped.
+    case 'APIError':
+    case 'SyntaxError':
+    case 'TypeError':
+      return new MeshError('UNAVAILABLE', 'the model endpoint broke off its answer', { retryable: true, cause: error });
     case 'ModelBehaviorError':
       return new MeshError('INVALID_OUTPUT', 'the model did not answer in the required form', {
         retryable: true,
         cause: error,
       });
     case 'ModelRefusalError':
-      return new MeshError('INVALID_OUTPUT', 'the model refused the request', { cause: error });
+      return new MeshError('MODEL_REFUSED', 'the model refused the request', { cause: error });
+    case 'InputGuardrailTripwireTriggered':
+    case 'OutputGuardrailTripwireTriggered':
+    case 'ToolInputGuardrailTripwireTriggered':
+    case 'ToolOutputGuardrailTripwireTriggered':
+      return guardrailError(error);
+    case 'GuardrailExecutionError':
+    case 'ToolCallError':
+      return wrappedError(error, signal);
     case 'MaxTurnsExceededError':
       return new MeshError('RESOURCE_EXHAUSTED', 'the model needed more turns than allowed', { cause: error });
     default:
@@ -32,10 +45,23 @@ export function toModelError(error: unknown, signal: AbortSignal | undefined): M
   }
 }
 
-function statusOf(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('status' in error)) return undefined;
-  return typeof error.status === 'number' ? error.status : undefined;
+/** What a tool or a guardrail threw; anything but a MeshError is a mistake in its code. */
+function wrappedError(error: unknown, signal: AbortSignal | undefined): MeshError {
+  const inner = fieldOf(error, 'error');
+  if (isMeshError(inner) || String(fieldOf(inner, 'name')).includes('Tripwire')) return toModelError(inner, signal);
+  return new MeshError('INTERNAL', 'the agent failed', { cause: inner });
 }
+
+/** Names the guardrail; what it found may hold the very words it is there to stop. */
+function guardrailError(cause: unknown): MeshError {
+  const guardrail = fieldOf(fieldOf(fieldOf(cause, 'result'), 'guardrail'), 'name');
+  const name = typeof guardrail === 'string' ? guardrail : 'a guardrail';
+  return new MeshError('GUARDRAIL_TRIPPED', `${name} stopped the run`, { cause, details: { guardrail: name } });
+}
+
+const fieldOf = (value: unknown, name: string): unknown =>
+  // An object that is not null may have a property of any name.
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 
 function statusError(status: number, cause: unknown): MeshError {
   const message = `the model endpoint answered with status ${status}`;

@@ -1,11 +1,13 @@
 import { getDefaultModel, type Model, OpenAIProvider, setTraceProcessors, setTracingDisabled } from '@openai/agents';
-import { OfflineModel, offlineModelName } from './offline-model.ts';
+import { OfflineModel, offlineModelName } from './offline/offline-model.ts';
 
 /** The part of an agent's environment that chooses its model, spelt as its owners spell it. */
 export interface ModelEnvironment {
   OPENAI_API_KEY?: string | undefined;
-  /** An OpenAI-compatible endpoint; spoken to by Chat Completions, which all of them have. */
+  /** An OpenAI-compatible endpoint. */
   OPENAI_BASE_URL?: string | undefined;
+  /** How it is spoken to: by default Responses at OpenAI, and Chat Completions, which all have, at any other endpoint. */
+  MESH_MODEL_API?: 'chat' | 'responses' | undefined;
   /** The model's name, or `offline`. */
   MESH_MODEL?: string | undefined;
 }
@@ -31,8 +33,11 @@ export async function modelFromEnvironment(environment: ModelEnvironment): Promi
   const provider = new OpenAIProvider({
     // A local endpoint takes any key, but the client refuses to start without one.
     apiKey: apiKey || 'none',
-    useResponses: !baseURL || new URL(baseURL).hostname === 'api.openai.com',
+    useResponses: (environment.MESH_MODEL_API ?? defaultApi(baseURL)) === 'responses',
     ...(baseURL ? { baseURL } : {}),
   });
   return { model: await provider.getModel(name), name };
 }
+
+const defaultApi = (baseUrl: string | undefined): 'chat' | 'responses' =>
+  !baseUrl || new URL(baseUrl).hostname === 'api.openai.com' ? 'responses' : 'chat';

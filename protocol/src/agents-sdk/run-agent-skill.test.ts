@@ -5,21 +5,13 @@ import type { Part } from '@a2a-js/sdk';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { textOf } from '../parts.ts';
-import type { ArtifactFields } from '../server/skill.ts';
-import { type ModelEndpoint, type ModelReply, startModelEndpoint } from '../testing/model-endpoint.ts';
-import { type AgentSkillRun, modelFromEnvironment, runAgentSkill } from './index.ts';
+import { type ModelEndpoint, startModelEndpoint } from '../testing/model-endpoint/model-endpoint.ts';
+import type { ModelReply } from '../testing/model-endpoint/model-reply.ts';
+import { type AgentSkillRun, meshTool, modelFromEnvironment, runAgentSkill } from './index.ts';
+import { recordingTask } from './testing/recording-task.ts';
 
 const Summary = z.strictObject({ title: z.string(), body: z.string() });
 const answer = JSON.stringify({ title: 'Tea', body: 'Water it “twice” a day.\nThen drink.' });
-
-/** Collects what a run streams. */
-function recordingTask(signal: AbortSignal = new AbortController().signal) {
-  const chunks: ArtifactFields[] = [];
-  const artifact = async (fields: ArtifactFields): Promise<void> => {
-    chunks.push(fields);
-  };
-  return { chunks, task: { id: 't1', signal, artifact } };
-}
 
 let endpoint: ModelEndpoint | undefined;
 afterEach(async () => endpoint?.[Symbol.asyncDispose]());
@@ -46,6 +38,7 @@ describe('runAgentSkill with an endpoint over HTTP', () => {
       output: JSON.parse(answer),
       model: 'test-model',
       usage: { requests: 1, inputTokens: 11, outputTokens: 7 },
+      toolCalls: [],
     });
     const [request] = endpoint?.requests ?? [];
     expect(request).toMatchObject({ model: 'test-model', stream: true });
@@ -74,25 +67,47 @@ describe('runAgentSkill with an endpoint over HTTP', () => {
     expect(endpoint?.requests).toHaveLength(2);
   });
 
-  it.each([
-    [503, 'UNAVAILABLE', true],
-    [429, 'RESOURCE_EXHAUSTED', true],
-    [401, 'PEER_FAILED', false],
-  ] as const)('turns a lasting status %d into %s', async (status, code, retryable) => {
-    await expect(run([{ status }])).rejects.toMatchObject({ name: 'MeshError', code, retryable });
+  it('waits as long as the endpoint asks for, within the time limit', async () => {
+    await run([{ status: 429, retryAfter: '1' }, { answer }]);
+    const [first, second] = endpoint?.seen ?? [];
+    expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThanOrEqual(990);
+    const impatient = run([{ status: 429, retryAfter: '30' }, { answer }], { timeoutMs: 300 });
+    await expect(impatient).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', retryable: true });
   });
 
-  it('gives up on a silent endpoint', async () => {
-    await expect(run([{ silent: true }], { timeoutMs: 150 })).rejects.toMatchObject({
-      code: 'DEADLINE_EXCEEDED',
-      retryable: true,
+  it('does not believe an endpoint that asks for hours', async () => {
+    expect((await run([{ status: 503, retryAfter: '86400' }, { answer }])).output.title).toBe('Tea');
+  });
+
+  it('ends a model that goes on calling tools', async () => {
+    const noop = meshTool({
+      name: 'noop',
+      description: '',
+      parameters: z.strictObject({}),
+      readOnly: true,
+      execute: async () => null,
     });
+    const agent = { name: 'restless', instructions: 'Go on.', tools: [noop] };
+    const endless = run([{ calls: [{ name: 'noop', arguments: {} }] }], { agent, maxTurns: 3 });
+    await expect(endless).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED', retryable: false });
+    expect(endpoint?.requests).toHaveLength(3);
   });
 
-  it('refuses an answer that is not in the required form', async () => {
-    const refusal = { code: 'INVALID_OUTPUT', retryable: true };
-    await expect(run([{ answer: 'I would rather not.' }])).rejects.toMatchObject(refusal);
-    await expect(run([{ answer: '{"title":1}' }])).rejects.toMatchObject(refusal);
+  it.each<[string, ModelReply]>([
+    ['a thousand calls at once', { calls: Array.from({ length: 1_000 }, () => ({ name: 'act', arguments: {} })) }],
+    ['a call with endless arguments', { calls: [{ name: 'act', arguments: { why: 'x'.repeat(1_000_000) } }] }],
+    ['an endless answer', { answer: JSON.stringify({ title: 'Tea', body: 'x'.repeat(600_000) }) }],
+  ])('refuses %s, and none of it is done', async (_, reply) => {
+    let acts = 0;
+    const act = meshTool({
+      name: 'act',
+      description: '',
+      parameters: z.strictObject({ why: z.string().optional() }),
+      execute: async () => ++acts,
+    });
+    const refused = run([reply, { answer }], { agent: { name: 'busy', instructions: 'Act.', tools: [act] } });
+    await expect(refused).rejects.toMatchObject({ code: 'INVALID_OUTPUT', retryable: true });
+    expect(acts).toBe(0);
   });
 
   it('ends with the task', async () => {

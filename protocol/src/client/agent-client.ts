@@ -38,6 +38,8 @@ export interface AgentClientOptions {
    */
   token?: string;
   tokenOrigins?: readonly string[];
+  /** Judges the URL of the interface in use; what it throws refuses a card, and a client that has one keeps it. */
+  checkUrl?: (url: string) => void;
   /**
    * The time limit of a call, over all its attempts; of a stream, until it is open. 30 s by default, and what an agent
    * may wait for a blocking send on top.
@@ -98,9 +100,10 @@ const foreignIdleTimeoutMs = 300_000;
  * themselves; a message is repeated only when it is known unsent or the card announces idempotent sends.
  */
 export class AgentClient {
-  readonly #options: Required<Omit<AgentClientOptions, 'logger' | 'token' | 'tokenOrigins'>>;
+  readonly #options: Required<Omit<AgentClientOptions, 'logger' | 'token' | 'tokenOrigins' | 'checkUrl'>>;
   readonly #credential: Credential | undefined;
   readonly #logger: AgentClientOptions['logger'];
+  readonly #checkUrl: AgentClientOptions['checkUrl'];
   #source: FetchedCard | undefined;
   #card: AgentCard;
   #peer: PeerFacts;
@@ -108,13 +111,14 @@ export class AgentClient {
   private constructor(card: AgentCard, source: FetchedCard | undefined, options: AgentClientOptions) {
     this.#options = withDefaults(options);
     this.#logger = options.logger;
+    this.#checkUrl = options.checkUrl;
     this.#source = source;
     this.#card = card;
     if (options.token !== undefined) {
       const own = source ? [new URL(source.url).origin] : card.supportedInterfaces.map(({ url }) => originOf(url));
       this.#credential = { token: options.token, origins: [...own, ...(options.tokenOrigins ?? [])] };
     }
-    this.#peer = readPeerFacts(card, this.#credential);
+    this.#peer = this.#read(card);
   }
 
   /**
@@ -149,10 +153,16 @@ export class AgentClient {
       fetchCard(http, previous.url, { connectTimeoutMs, timeoutMs }, previous),
     );
     if (source === previous) return false;
-    this.#peer = readPeerFacts(source.card, this.#credential);
+    this.#peer = this.#read(source.card);
     this.#source = source;
     this.#card = source.card;
     return true;
+  }
+
+  #read(card: AgentCard): PeerFacts {
+    const peer = readPeerFacts(card, this.#credential);
+    this.#checkUrl?.(peer.url);
+    return peer;
   }
 
   /**
@@ -303,7 +313,7 @@ export class AgentClient {
 
 function withDefaults(
   options: AgentClientOptions,
-): Required<Omit<AgentClientOptions, 'logger' | 'token' | 'tokenOrigins'>> {
+): Required<Omit<AgentClientOptions, 'logger' | 'token' | 'tokenOrigins' | 'checkUrl'>> {
   return {
     timeoutMs: options.timeoutMs ?? 30_000,
     connectTimeoutMs: options.connectTimeoutMs ?? 5_000,

@@ -168,9 +168,13 @@ async function readWhole(response: IncomingMessage, request: HttpRequest): Promi
   const status = response.statusCode ?? 0;
   if (status >= 300 && status < 400 && status !== 304) {
     response.destroy();
-    throw new MeshError('PEER_FAILED', `${request.url} answered with a redirect, which is never followed`, {
-      details: { status, sent: true },
-    });
+    throw new MeshError(
+      'PEER_FAILED',
+      `${new URL(request.url).origin} answered with a redirect, which is never followed`,
+      {
+        details: { status, sent: true },
+      },
+    );
   }
   const chunks: Buffer[] = [];
   let size = 0;
@@ -179,9 +183,13 @@ async function readWhole(response: IncomingMessage, request: HttpRequest): Promi
     const bytes = chunk as Buffer;
     size += bytes.length;
     if (size > request.maxBodyBytes) {
-      throw new MeshError('PAYLOAD_TOO_LARGE', `${request.url} sent more than ${request.maxBodyBytes} bytes`, {
-        details: { sent: true },
-      });
+      throw new MeshError(
+        'PAYLOAD_TOO_LARGE',
+        `${new URL(request.url).origin} sent more than ${request.maxBodyBytes} bytes`,
+        {
+          details: { status, sent: true },
+        },
+      );
     }
     chunks.push(bytes);
   }

@@ -1,13 +1,15 @@
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AgentCard } from '@a2a-js/sdk';
-import express, { type ErrorRequestHandler, type Express, type Router } from 'express';
+import express, { type ErrorRequestHandler, type Express, type Request, type Router } from 'express';
 import type { Logger } from 'pino';
+import { announcePresence } from '../events/presence.ts';
 import { MeshError } from '../mesh-error.ts';
 import type { TaskLimits } from './core/core-services.ts';
 import { openSqliteDatabase } from './database/sqlite-database.ts';
 import type { Database } from './database/unit.ts';
-import { localCaller, tokenCaller } from './http/call-context.ts';
+import type { Principal } from '../principal.ts';
+import { type Callers, createCallers } from './callers.ts';
 import { completeCard, createCardHandler } from './http/card-handler.ts';
 import { restErrorBody, toWireError } from './http/error-mapping.ts';
 import {
@@ -15,8 +17,8 @@ import {
   isLoopback,
   readJsonBody,
   refuseForeignPages,
+  recognizeCaller,
   refuseUnknown,
-  requireToken,
 } from './http/guards.ts';
 import { createJsonRpcHandler, sendJson } from './http/json-rpc.ts';
 import { createOperations } from './http/operations.ts';
@@ -44,8 +46,14 @@ export interface AgentServerOptions {
   publicUrl?: string;
   /** The bearer token demanded on all edges but the card and /healthz; required to listen beyond loopback. */
   token?: string;
+  /** Those who have a token of their own; their names are their callers'. */
+  principals?: readonly Principal[];
+  /** Whose all tasks are, for an agent whose callers share them; by default a task is its caller's alone. */
+  taskOwner?: string;
+  /** Where the agent says that it is there (NATS); it says so to nobody by default. */
+  natsUrl?: string;
   /** Further HTTP routes behind the same guards, for example an API of the agent's own. */
-  routes?: (app: { core: TaskCore; url: string; caller: string }) => Router;
+  routes?: (app: { core: TaskCore; url: string; callerOf: (request: Request) => string }) => Router;
   /** Answers errors of pages outside the A2A edges, in the form of the agent's own API; else they look like REST errors. */
   answerErrors?: ErrorRequestHandler;
   /** Whether a repeated messageId is recognized; true by default. */
@@ -80,7 +88,8 @@ export interface AgentServer extends AsyncDisposable {
  */
 export async function createAgentServer(options: AgentServerOptions): Promise<AgentServer> {
   const host = options.host ?? '127.0.0.1';
-  if (!isLoopback(host) && !options.token) {
+  const callers = createCallers(options);
+  if (!isLoopback(host) && !callers.areKnown) {
     throw new MeshError('FORBIDDEN', `to listen on ${host}, a token is required (MESH_TOKEN)`);
   }
   const { database, isOwned } = openDatabase(options.database);
@@ -93,12 +102,16 @@ export async function createAgentServer(options: AgentServerOptions): Promise<Ag
   try {
     const url = await listen(server, host, options.port ?? 0);
     const origin = (options.publicUrl ?? url).replace(/\/$/u, '');
-    const card = completeCard(options.card, origin, options.token !== undefined);
+    const card = completeCard(options.card, origin, callers.areKnown);
     const core = await createTaskCore({ ...options, database, card });
-    mount(app, { ...options, host, card, core, url: origin });
+    mount(app, { ...options, host, callers, card, core, url: origin });
     isMounted = true;
-    const close = closeOnce(server, core, async () => {
-      if (isOwned) await database.close();
+    const presence = await announce(card.name, origin, options);
+    const close = closeOnce(server, core, {
+      before: async () => presence?.[Symbol.asyncDispose](),
+      after: async () => {
+        if (isOwned) await database.close();
+      },
     });
     return { url, core, failed: database.failed, close, [Symbol.asyncDispose]: close };
   } catch (error) {
@@ -106,6 +119,14 @@ export async function createAgentServer(options: AgentServerOptions): Promise<Ag
     if (isOwned) await database.close();
     throw error;
   }
+}
+
+async function announce(
+  name: string,
+  url: string,
+  { natsUrl, logger }: AgentServerOptions,
+): Promise<AsyncDisposable | undefined> {
+  return natsUrl === undefined ? undefined : announcePresence({ natsUrl, logger, name, url });
 }
 
 /** The port is known before the tasks of an earlier life are; whoever comes in between is asked to come again. */
@@ -122,24 +143,25 @@ function openDatabase(given: AgentServerOptions['database']): { database: Databa
 
 interface Mounted extends AgentServerOptions {
   host: string;
+  callers: Callers;
   core: TaskCore;
   url: string;
 }
 
 function mount(app: Express, options: Mounted): void {
-  const { core, logger, token, url } = options;
+  const { core, logger, url } = options;
   app.disable('x-powered-by');
   app.disable('etag');
   app.get('/healthz', (_request, response) => sendJson(response, 200, { status: 'ok' }));
   if (isLoopback(options.host)) app.use(refuseForeignPages(options.publicUrl));
   app.get(cardPath, createCardHandler(options.card));
-  if (token !== undefined) app.use(requireToken(token));
+  const { authenticate, callerOf } = recognizeCaller(options.callers);
+  app.use(authenticate);
   app.use(readJsonBody(options.maxBodyBytes ?? 4 * 1024 * 1024));
 
-  const caller = token === undefined ? localCaller : tokenCaller;
   const binding = {
     operations: createOperations(core, options.card),
-    callerOf: () => caller,
+    callerOf,
     keepaliveMs: options.keepaliveMs ?? 15_000,
     logger,
   };
@@ -153,7 +175,7 @@ function mount(app: Express, options: Mounted): void {
     const isReady = (await options.ready?.()) ?? true;
     sendJson(response, isReady ? 200 : 503, { status: isReady ? 'ready' : 'not ready' });
   });
-  if (options.routes) app.use(options.routes({ core, url, caller }));
+  if (options.routes) app.use(options.routes({ core, url, callerOf }));
   app.get('/', (_request, response) => {
     const links = {
       card: `${url}${cardPath}`,
@@ -195,8 +217,13 @@ async function listen(server: Server, host: string, port: number): Promise<strin
 /** How long open connections may take to end after their tasks were let go. */
 const connectionGraceMs = 2_000;
 
-function closeOnce(server: Server, core: TaskCore, release: () => Promise<void>): () => Promise<void> {
+function closeOnce(
+  server: Server,
+  core: TaskCore,
+  { before, after }: { before: () => Promise<void>; after: () => Promise<void> },
+): () => Promise<void> {
   const close = async (): Promise<void> => {
+    await before();
     const closed = once(server, 'close');
     server.close();
     await core.drain();
@@ -205,7 +232,7 @@ function closeOnce(server: Server, core: TaskCore, release: () => Promise<void>)
     await closed;
     clearInterval(idle);
     clearTimeout(grace);
-    await release();
+    await after();
   };
   let closing: Promise<void> | undefined;
   return () => (closing ??= close());

@@ -7,6 +7,7 @@ export {
   serverSettings,
   toAgentConfig,
 } from './agent-config.ts';
+export { type Caller, type Callers, createCallers, localCaller, meshCaller, workflowCaller } from './callers.ts';
 export { type DatabaseSchema, openSqliteDatabase, type SqliteDatabaseOptions } from './database/sqlite-database.ts';
 export { sqliteQueryBuilder, statement } from './database/statement.ts';
 export { afterCommit, all, type Database, first, run, type Step, type StepResult, type Unit } from './database/unit.ts';
@@ -30,4 +31,6 @@ export {
 export { taskSchema } from './store/task-tables.ts';
 export { type Call, createTaskCore, type TaskCore, type TaskCoreOptions, type TaskEvent } from './task-core.ts';
 export { type WireError, toWireError } from './http/error-mapping.ts';
+export { isLoopback } from './http/guards.ts';
 export { createLogger, runAgent, type RunningServer } from './run-agent.ts';
+export { writeOnce, writesSchema } from './write-once.ts';

@@ -2,6 +2,7 @@ import { type Logger, pino } from 'pino';
 import type { AgentConfig } from './agent-config.ts';
 import { configureKillPoint } from './kill-point.ts';
 import { releaseStartMemory } from './release-memory.ts';
+import { routeConsole } from './route-console.ts';
 
 /** A server as {@link runAgent} sees it. */
 export interface RunningServer {
@@ -55,21 +56,5 @@ export async function runAgent<Config extends AgentConfig>(
   void server.failed?.then((error) => {
     logger.fatal({ err: error }, 'the store failed; the process must restart and recover');
     process.exit(1);
-  });
-}
-
-/** The A2A SDK and other libraries write to the console; standard output belongs to the log. */
-function routeConsole(logger: Logger): void {
-  const library = logger.child({ source: 'console' });
-  const write =
-    (level: 'debug' | 'info' | 'warn' | 'error') =>
-    (...values: unknown[]): void =>
-      library[level]({ values: values.map(String) }, 'console output');
-  Object.assign(console, {
-    log: write('info'),
-    info: write('info'),
-    debug: write('debug'),
-    warn: write('warn'),
-    error: write('error'),
   });
 }

@@ -47,6 +47,8 @@ export interface TaskHandle {
   update(text: string, data?: unknown): Promise<void>;
   /** Stores and streams an artifact. Appended text may be coalesced for up to 50 ms. */
   artifact(fields: ArtifactFields): Promise<void>;
+  /** Adds metadata, keyed by extension URI, to the artifact of the result; what is given later under one URI wins. */
+  annotate(metadata: Record<string, unknown>): void;
   /** Ends the turn in INPUT_REQUIRED and stores `state`; the answer calls the skill again with `resumed`. Never resolves. */
   ask(question: AskQuestion, options?: { state?: unknown; timeoutMs?: number }): Promise<never>;
   /**

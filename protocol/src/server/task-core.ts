@@ -60,6 +60,8 @@ export interface TaskCoreOptions {
   /** By skill id; skills the card does not list cannot be chosen. */
   skills: Readonly<Record<string, Skill>>;
   logger: Logger;
+  /** Whose all tasks are, for an agent whose callers share them; by default a task is its caller's alone. */
+  taskOwner?: string;
   /** Whether a repeated messageId is recognized; true by default. */
   idempotency?: boolean;
   limits?: Partial<TaskLimits>;

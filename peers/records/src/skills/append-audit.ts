@@ -1,7 +1,6 @@
 import type { SkillMap } from '@daca-mesh/agent-cards';
-import { all, type Unit } from '@daca-mesh/protocol/server';
+import { all, type Unit, writeOnce } from '@daca-mesh/protocol/server';
 import { query } from '../records-tables.ts';
-import { writeOnce } from '../write-once.ts';
 
 type Input = SkillMap['append-audit']['input'];
 type Output = SkillMap['append-audit']['output'];

@@ -1,7 +1,6 @@
 import type { SkillMap } from '@daca-mesh/agent-cards';
-import { first, run, type Unit } from '@daca-mesh/protocol/server';
+import { first, run, type Unit, writeOnce } from '@daca-mesh/protocol/server';
 import { query } from '../records-tables.ts';
-import { writeOnce } from '../write-once.ts';
 
 type Input = SkillMap['save-post']['input'];
 type Output = SkillMap['save-post']['output'];

@@ -1,8 +1,7 @@
 import type { SkillMap } from '@daca-mesh/agent-cards';
 import { MeshError } from '@daca-mesh/protocol';
-import { first, run, type Unit } from '@daca-mesh/protocol/server';
+import { first, run, type Unit, writeOnce } from '@daca-mesh/protocol/server';
 import { query } from '../records-tables.ts';
-import { writeOnce } from '../write-once.ts';
 
 type Input = SkillMap['set-post-status']['input'];
 type Output = SkillMap['set-post-status']['output'];

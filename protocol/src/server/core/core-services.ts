@@ -11,6 +11,8 @@ export interface CoreServices {
   readonly logger: Logger;
   readonly now: () => number;
   readonly limits: TaskLimits;
+  /** Whose the tasks that a caller starts are, and who sees them. */
+  readonly ownerOf: (caller: string) => string;
   /** Told of each stream that follows a task; what it returns is called at the stream's end. */
   readonly onFollow: ((taskId: string) => () => void) | undefined;
 }

@@ -56,6 +56,7 @@ export class DurableTaskCore implements TaskCore {
       signals: new TaskSignals(),
       now: Date.now,
       limits: { ...defaultTaskLimits, ...options.limits },
+      ownerOf: (caller) => options.taskOwner ?? caller,
       onFollow: options.onFollow,
       effectsUnderWay: new Map(),
       onDeadline: (atMs) => this.#deadlines.consider(atMs),
@@ -133,7 +134,7 @@ export class DurableTaskCore implements TaskCore {
     const after = request.pageToken === '' ? undefined : fromPageToken(request.pageToken);
     const page = await this.database.read(() =>
       store.list({
-        caller: call.caller,
+        caller: this.#services.ownerOf(call.caller),
         pageSize,
         view: { historyLength: request.historyLength, artifacts: request.includeArtifacts ?? false },
         ...(request.contextId !== '' && { contextId: request.contextId }),
@@ -173,7 +174,7 @@ export class DurableTaskCore implements TaskCore {
     const contextId = fields.contextId ?? newId();
     yield* store.create({
       id: fields.taskId,
-      caller: fields.caller,
+      caller: this.#services.ownerOf(fields.caller),
       contextId,
       skillId: fields.skillId,
       detached: true,

@@ -41,6 +41,7 @@ export class RunningTask implements TaskHandle {
   readonly #job: TaskJob;
   readonly #controller = new AbortController();
   readonly #texts = new TextCoalescer((fields) => this.#writeArtifact(fields));
+  #metadata: Record<string, unknown> | undefined;
   #isOver = false;
 
   constructor(services: RunningServices, job: TaskJob) {
@@ -78,6 +79,11 @@ export class RunningTask implements TaskHandle {
     this.#assertActive();
     if (fields.parts.length === 0) throw new TypeError('an artifact has at least one part');
     await this.#texts.add(fields);
+  }
+
+  annotate(metadata: Record<string, unknown>): void {
+    this.#assertActive();
+    this.#metadata = { ...this.#metadata, ...metadata };
   }
 
   async ask(asked: AskQuestion, options: { state?: unknown; timeoutMs?: number } = {}): Promise<never> {
@@ -126,7 +132,7 @@ export class RunningTask implements TaskHandle {
     await this.#texts.flush();
     killPoint('before-complete');
     await this.#endTurn({
-      artifact: { artifact: resultArtifact(this.#job.head.skillId, parsed.data), lastChunk: true },
+      artifact: { artifact: resultArtifact(this.#job.head.skillId, parsed.data, this.#metadata), lastChunk: true },
       status: { state: TaskState.TASK_STATE_COMPLETED },
     });
   }
@@ -209,10 +215,11 @@ export class RunningTask implements TaskHandle {
   }
 }
 
-function resultArtifact(skillId: string, output: unknown) {
+function resultArtifact(skillId: string, output: unknown, metadata: Record<string, unknown> | undefined) {
   const hasText = typeof output === 'object' && output !== null && 'text' in output && typeof output.text === 'string';
   return artifact({
     name: skillId,
     parts: [dataPart(output), textPart(hasText ? String(output.text) : JSON.stringify(output))],
+    ...(metadata && { metadata, extensions: Object.keys(metadata) }),
   });
 }

@@ -111,7 +111,7 @@ export class TaskSends {
   #identity(choice: SkillChoice, message: Message, caller: string, taskId: string) {
     return {
       id: taskId,
-      caller,
+      caller: this.#options.services.ownerOf(caller),
       contextId: message.contextId === '' ? newId() : message.contextId,
       skillId: choice.skillId,
       effectKey: effectKeyOf(message, this.#options.idempotency ? message.messageId : taskId),
@@ -194,9 +194,9 @@ export class TaskSends {
 }
 
 /** A task of this caller. Another caller's task is answered exactly like one that does not exist. */
-export function* ownTask({ store }: CoreServices, taskId: string, caller: string): Unit<TaskHead> {
+export function* ownTask({ store, ownerOf }: CoreServices, taskId: string, caller: string): Unit<TaskHead> {
   const head = yield* store.head(taskId);
-  if (head?.caller === caller) return head;
+  if (head?.caller === ownerOf(caller)) return head;
   throw new MeshError('TASK_NOT_FOUND', 'there is no such task', { details: { taskId } });
 }
 

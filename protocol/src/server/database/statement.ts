@@ -4,6 +4,7 @@ import {
   createQueryId,
   DummyDriver,
   Kysely,
+  type RawBuilder,
   type RootOperationNode,
   SqliteAdapter,
   SqliteIntrospector,
@@ -50,7 +51,9 @@ class StatementCompiler extends SqliteQueryCompiler {
  * @param build Receives a function that stands for a named value.
  */
 export function statement<Values extends object, Row>(
-  build: (value: <Name extends keyof Values & string>(name: Name) => Values[Name]) => StatementBuilder<Row>,
+  build: (
+    value: <Name extends keyof Values & string>(name: Name) => Values[Name],
+  ) => StatementBuilder<Row> | RawBuilder<Row>,
 ): (values: Values) => CompiledQuery<Row> {
   // A placeholder poses as the value it stands for; Kysely passes parameters through untouched.
   const built = build((name) => new Placeholder(name) as never);

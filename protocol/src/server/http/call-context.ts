@@ -5,11 +5,6 @@ import type { HttpCall } from './operations.ts';
 
 const knownExtensions = new Set<string>(Object.values(extensionUris));
 
-/** The caller of requests that need no token. */
-export const localCaller = 'local';
-/** The caller of requests with the agent's token. */
-export const tokenCaller = 'mesh';
-
 /** What the operations need to know about a request; aborts when the connection is gone. */
 export function callOf(request: Request, response: Response, caller: string): HttpCall {
   const controller = new AbortController();

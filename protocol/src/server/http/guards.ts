@@ -1,8 +1,8 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import express, { type ErrorRequestHandler, type Request, type RequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { isMeshError, MeshError } from '../../mesh-error.ts';
+import { type Callers, localCaller, sidecarCaller } from '../callers.ts';
 import { restErrorBody, toWireError } from './error-mapping.ts';
 import { sendJson, unreadableBody } from './json-rpc.ts';
 
@@ -35,21 +35,41 @@ export function refuseForeignPages(publicUrl: string | undefined): RequestHandle
 
 const hostname = (host: string): string => host.replace(/:\d+$/u, '');
 
-/** Demands the bearer token, compared in constant time. */
-export function requireToken(token: string): RequestHandler {
-  const expected = sha256(token);
-  return (request, response, next) => {
-    const given = /^Bearer (?<token>.+)$/iu.exec(request.get('authorization') ?? '')?.groups?.['token'];
-    if (given !== undefined && timingSafeEqual(sha256(given), expected)) {
+/** Where a Dapr sidecar delivers events. */
+const eventsPath = '/events';
+
+/**
+ * Demands the token of a known caller and tells whose a request brought as bearer. Without known callers all are local.
+ * In the header in which a Dapr sidecar shows the token of its app (APP_API_TOKEN) it lets events in only, and proves no
+ * name: the sidecar shows it on behalf of everybody who can reach it.
+ */
+export function recognizeCaller(callers: Callers): {
+  authenticate: RequestHandler;
+  callerOf: (request: Request) => string;
+} {
+  const names = new WeakMap<Request, string>();
+  const recognize = (request: Request): string | undefined => {
+    const bearer = /^Bearer (?<token>.+)$/iu.exec(request.get('authorization') ?? '')?.groups?.['token'];
+    if (bearer !== undefined) return callers.authenticate(bearer);
+    const shown = request.get('dapr-api-token');
+    if (shown === undefined || request.method !== 'POST' || request.path !== eventsPath) return undefined;
+    return callers.authenticate(shown) === undefined ? undefined : sidecarCaller;
+  };
+  return {
+    authenticate: (request, response, next) => {
+      if (callers.areKnown) {
+        const name = recognize(request);
+        if (name === undefined) {
+          response.setHeader('WWW-Authenticate', 'Bearer');
+          throw new MeshError('UNAUTHENTICATED', 'a bearer token is required');
+        }
+        names.set(request, name);
+      }
       next();
-      return;
-    }
-    response.setHeader('WWW-Authenticate', 'Bearer');
-    throw new MeshError('UNAUTHENTICATED', 'a bearer token is required');
+    },
+    callerOf: (request) => names.get(request) ?? localCaller,
   };
 }
-
-const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 const checkContentType: RequestHandler = (request, _response, next) => {
   const type = request.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? '';

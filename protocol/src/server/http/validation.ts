@@ -7,6 +7,7 @@ import {
   TaskState,
 } from '@a2a-js/sdk';
 import { MeshError } from '../../mesh-error.ts';
+import { isTooDeep, maxDepth } from '../../nesting.ts';
 
 /**
  * Checks requests before the SDK's codecs see them: those turn numbers into text, drop what is malformed and let empty
@@ -18,7 +19,6 @@ type Json = Record<string, unknown>;
 
 const maxIdLength = 256;
 const maxParts = 1_000;
-const maxDepth = 100;
 /** Field names as in the .proto file. */
 const protoSpelling = {
   acceptedOutputModes: 'accepted_output_modes',
@@ -49,7 +49,7 @@ const contentFields = ['text', 'raw', 'url', 'data'] as const;
 /** @throws MeshError `INVALID_ARGUMENT` with the path of what is wrong, like all parsers here. */
 export function parseSendMessage(params: Json): SendMessageRequest {
   const message = requiredObject(params, 'message', '');
-  refuseDeep(message);
+  if (isTooDeep(message)) refuse('message', `must be nested at most ${maxDepth} levels deep`);
   identifier(message, 'messageId', 'message', { isRequired: true });
   identifier(message, 'contextId', 'message');
   identifier(message, 'taskId', 'message');
@@ -126,22 +126,6 @@ function checkPart(part: unknown, path: string): void {
     if (isSet(value) && typeof value !== 'string') refuse(`${path}.${name}`, 'must be a string');
   }
   optionalObject(part, 'metadata', path);
-}
-
-/** Deeply nested values would overflow the stack of whatever walks them later. Level by level, so as not to do so here. */
-function refuseDeep(message: Json): void {
-  let level: unknown[] = [message];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > maxDepth) refuse('message', `must be nested at most ${maxDepth} levels deep`);
-    const next: unknown[] = [];
-    for (const value of level) {
-      // What is no plain value is an object or a list; Object.values takes both.
-      for (const inner of Object.values(value as object)) {
-        if (typeof inner === 'object' && inner !== null) next.push(inner);
-      }
-    }
-    level = next;
-  }
 }
 
 /** ProtoJSON accepts both alphabets, padded or not. */

@@ -1,0 +1,4 @@
+import { light } from '../device.ts';
+
+/** Reads a light. */
+export const getLight = light.get;

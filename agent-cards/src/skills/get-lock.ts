@@ -1,0 +1,4 @@
+import { lock } from '../device.ts';
+
+/** Reads a lock. */
+export const getLock = lock.get;

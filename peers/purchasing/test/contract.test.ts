@@ -1,0 +1,20 @@
+import { parseAgentConfig } from '@daca-mesh/protocol/server';
+import { describePeerContract } from '@daca-mesh/protocol/testing';
+import { pino } from 'pino';
+import { createServer } from '../src/server.ts';
+
+const items = [{ sku: 'laptop', quantity: 2 }];
+
+describePeerContract('purchasing', {
+  start: ({ dataDir, token, env }) =>
+    createServer(parseAgentConfig({ MESH_DATA: dataDir, MESH_TOKEN: token, ...env }), pino({ level: 'silent' })),
+  // In the order of an order's life, since they are sent one after the other.
+  samples: {
+    'quote-order': { valid: { orderId: 'o1', items }, invalid: { orderId: 'o1', items: [] } },
+    'reserve-order': { valid: { orderId: 'o1', items }, invalid: { orderId: 'o1', items, holdMs: 0 } },
+    'place-order': { valid: { orderId: 'o1' }, invalid: { orderId: '' } },
+    'confirm-order': { valid: { orderId: 'o1' }, invalid: { orderId: 1 } },
+    'get-order': { valid: { orderId: 'o1' }, invalid: {} },
+    'cancel-order': { valid: { orderId: 'o2', reason: 'not needed' }, invalid: { orderId: 'o2', reason: '' } },
+  },
+});

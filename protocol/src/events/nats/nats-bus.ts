@@ -1,0 +1,84 @@
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { InvalidArgumentError, RequestError } from '@nats-io/transport-node';
+import type { Logger } from 'pino';
+import { isMeshError, MeshError } from '../../mesh-error.ts';
+import { type CloudEvent, eventKey } from '../cloud-event.ts';
+import type { EventBus } from '../event-bus.ts';
+import { type ConsumerLimits, consumeEvents } from './nats-consumer.ts';
+import { NatsLink, type NatsSession } from './nats-link.ts';
+import { eventSubject } from './nats-names.ts';
+import { listParked, redriveParked } from './nats-parked.ts';
+import { ensureStreams } from './nats-streams.ts';
+
+/** How {@link createNatsBus} connects. */
+export interface NatsBusOptions {
+  /** Servers separated by commas. */
+  natsUrl: string;
+  logger: Logger;
+  limits?: Partial<ConsumerLimits>;
+}
+
+const publishTimeoutMs = 5_000;
+
+/**
+ * The bus on NATS JetStream: one stream for all events, one durable consumer for each subscription. Uses
+ * `@nats-io/transport-node` and `@nats-io/jetstream`, which replace the `nats` package (unchanged since 2024).
+ */
+export function createNatsBus(options: NatsBusOptions): EventBus {
+  const logger = options.logger.child({ bus: 'nats' });
+  const link = new NatsLink({ natsUrl: options.natsUrl, logger });
+  return {
+    publish: async (...events) => {
+      const { session } = link;
+      try {
+        await publishAll(session, events);
+      } catch (error) {
+        if (!isNobodyThere(error)) throw toMeshError(error);
+        // A server that is new, or lost its disk.
+        await ensureStreams(session.jsm).catch(refuse);
+        await publishAll(session, events).catch(refuse);
+      }
+    },
+    subscribe: async (subscription, handler) =>
+      consumeEvents({ link, logger, subscription, handler, ...(options.limits && { limits: options.limits }) }),
+    listParked: async (filter) => listParked(link.session, filter ?? {}).catch(refuse),
+    redrive: async (sequence) => redriveParked(link.session, sequence).catch(refuse),
+    close: () => link.close(),
+  };
+}
+
+/** Sends all at once, which keeps their order, and waits until the stream has each. */
+async function publishAll({ js }: NatsSession, events: readonly CloudEvent[]): Promise<void> {
+  const published = await Promise.allSettled(
+    events.map((event) =>
+      js.publish(eventSubject(event.type), JSON.stringify(event), {
+        msgID: eventKey(event),
+        timeout: publishTimeoutMs,
+        retries: 0,
+      }),
+    ),
+  );
+  for (const result of published) if (result.status === 'rejected') throw result.reason;
+}
+
+/** Nobody answers on the subject: no stream takes it, or JetStream is not ready. */
+const isNobodyThere = (error: unknown): boolean =>
+  error instanceof Error && error.cause instanceof RequestError && error.cause.isNoResponders();
+
+const refuse = (error: unknown): never => {
+  throw toMeshError(error);
+};
+
+/** Whatever a server says, the next one may say something else: only its limit on size is final. */
+function toMeshError(cause: unknown): MeshError {
+  if (isMeshError(cause)) return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  // The client itself knows the limit of the server.
+  if (cause instanceof InvalidArgumentError || (cause instanceof JetStreamApiError && cause.code === messageTooLarge)) {
+    return new MeshError('PAYLOAD_TOO_LARGE', `NATS refused an event: ${why}`, { cause });
+  }
+  return new MeshError('UNAVAILABLE', `NATS did not take the events: ${why}`, { retryable: true, cause });
+}
+
+/** `JSStreamMessageExceedsMaximumErr`. */
+const messageTooLarge = 10_054;

@@ -1,0 +1,78 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from '@nats-io/transport-node';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { NatsServer, skipNats } from '../testing/nats-server.ts';
+import { announcePresence, type PresentAgent, watchPresence } from './presence.ts';
+
+const logger = pino({ level: 'silent' });
+
+describe.skipIf(skipNats(process.env))('presence on NATS', () => {
+  let folder: string;
+  let server: NatsServer;
+  let told: string[];
+  let watching: AsyncDisposable;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'mesh-presence-'));
+    server = await NatsServer.start(join(folder, 'nats'));
+    told = [];
+    const tell =
+      (what: string) =>
+      ({ name, url }: PresentAgent): void => {
+        const line = `${what} ${name} ${url}`;
+        if (told.at(-1) !== line) told.push(line);
+      };
+    watching = await watchPresence({
+      natsUrl: server.url,
+      logger,
+      silentMs: 1_000,
+      onHere: tell('here'),
+      onSilent: tell('silent'),
+      onLeft: tell('left'),
+    });
+  });
+  afterEach(async () => {
+    await watching[Symbol.asyncDispose]();
+    await server[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true });
+  });
+
+  const agent = { name: 'one', url: 'http://127.0.0.1:4999' };
+  const announce = (everyMs: number) => announcePresence({ ...agent, natsUrl: server.url, logger, everyMs });
+  const line = (what: string) => `${what} one ${agent.url}`;
+
+  it('tells who comes and who leaves, over a crash of the server', async () => {
+    const announcing = await announce(100);
+    await vi.waitFor(() => expect(told).toEqual([line('here')]), 20_000);
+    await server.kill();
+    await server.restart();
+    told = [];
+    await vi.waitFor(() => expect(told).toEqual([line('here')]), 20_000);
+    await announcing[Symbol.asyncDispose]();
+    await vi.waitFor(() => expect(told).toEqual([line('here'), line('left')]), 20_000);
+  });
+
+  it('tells once who has gone without a word, and that he is back', async () => {
+    const connection = await connect({ servers: server.url });
+    const say = (text: string): void => connection.publish('mesh.presence', text);
+    await vi.waitFor(async () => {
+      say(JSON.stringify({ kind: 'here', ...agent }));
+      await connection.flush();
+      expect(told).toEqual([line('here')]);
+    }, 20_000);
+    await vi.waitFor(() => expect(told).toEqual([line('here'), line('silent')]), 20_000);
+    for (const noise of ['no json', '{}', '{"kind":"here","name":"x","url":"file:///etc"}', '[]']) say(noise);
+    say(JSON.stringify({ kind: 'here', ...agent }));
+    await vi.waitFor(() => expect(told.slice(0, 3)).toEqual([line('here'), line('silent'), line('here')]), 20_000);
+    await connection.close();
+  });
+
+  it('does not hold up an agent while the server is away', async () => {
+    await server.kill();
+    await (await announce(100))[Symbol.asyncDispose]();
+    expect(told).toEqual([]);
+  });
+});
