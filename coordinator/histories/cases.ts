@@ -1,26 +1,19 @@
 import type { Answer } from '@daca-mesh/protocol';
-import type { QuestionOutcome } from '../src/workflow-kit/contract.ts';
-import {
-  completed,
-  failed,
-  type Script,
-  type ScriptedActivities,
-} from '../src/workflow-kit/testing/scripted-activities.ts';
-
-/** A way a run can go, of which there shall be a recorded history. */
-export interface Case {
-  input: unknown;
-  script: Script;
-  /** What happens to it from outside, once: acts when it is time to, and says whether it did. */
-  steer?: (activities: ScriptedActivities, runId: string) => boolean;
-}
-
-const answered = (answer: Answer): QuestionOutcome => ({ status: 'answered', answer, by: 'ann' });
+import { completed, failed, type Script } from '../src/workflow-kit/testing/scripted-activities.ts';
+import { answered, type Case } from './case.ts';
+import { deviceRepairCases } from './device-repair.ts';
+import { diagnosisReviewCases } from './diagnosis-review.ts';
+import { chainCases, fanOutCases } from './declarative-runs.ts';
+import { deviceSceneCases } from './device-scene.ts';
+import { healthAlertCases, healthMonitorCases } from './health.ts';
+import { purchaseOrderCases } from './purchase-order.ts';
+import { reportCases } from './report.ts';
 
 const pipelineAgents: NonNullable<Script['agents']> = {
   'extract-keywords': () => completed({ keywords: [{ term: 'mesh', score: 1 }], language: 'en' }),
   write: () => ({ later: completed({ title: 'Mesh', text: '# Mesh\n\nAbout a mesh.', model: 'offline' }) }),
   format: () => completed({ content: '<h1>Mesh</h1>', mediaType: 'text/html' }),
+  'log-error': () => completed({ errorId: '1' }),
 };
 const pipeline = (script: Script = {}): Case => ({
   input: { text: 'About a mesh of agents.', format: 'html' },
@@ -66,6 +59,10 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
         }),
     }),
     failed: pipeline({ agents: { 'extract-keywords': () => failed('cannot read this', false) } }),
+    aborted: pipeline({
+      agents: { write: () => failed('no model', false) },
+      onAsk: () => answered({ action: 'answer', value: { choice: 'abort' } }),
+    }),
     canceled: {
       ...pipeline({ agents: { write: () => 'open' } }),
       steer: (activities, runId) => {
@@ -109,4 +106,13 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
       },
     },
   },
+  'device-scene@1': deviceSceneCases,
+  'purchase-order@1': purchaseOrderCases,
+  'diagnosis-review@1': diagnosisReviewCases,
+  'device-repair@1': deviceRepairCases,
+  'health-monitor@1': healthMonitorCases,
+  'health-alert@1': healthAlertCases,
+  'chain@1': chainCases,
+  'fan-out@1': fanOutCases,
+  'report@1': reportCases,
 };

@@ -13,7 +13,8 @@ import { type RecordedRun, toRecordedRun } from '../src/workflow-kit/testing/rec
 import { ScriptedActivities } from '../src/workflow-kit/testing/scripted-activities.ts';
 import { registeredName, type WorkflowDefinition } from '../src/workflow-kit/workflow.ts';
 import { workflows } from '../src/workflows/index.ts';
-import { type Case, cases } from './cases.ts';
+import type { Case } from './case.ts';
+import { cases } from './cases.ts';
 import { caseFile, isRecorded } from './files.ts';
 
 /**

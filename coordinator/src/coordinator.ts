@@ -2,6 +2,8 @@ import { MeshError } from '@daca-mesh/protocol';
 import { skillSchemas } from '@daca-mesh/agent-cards';
 import {
   afterCommit,
+  type Callers,
+  createCallers,
   type Database,
   detachedSkill,
   run,
@@ -12,8 +14,18 @@ import {
 import type { Logger } from 'pino';
 import { createActivities, type LocalActivity } from './activities/activities.ts';
 import { createDeadlineScheduler, type DeadlineScheduler } from './deadlines/scheduler.ts';
+import { checkSteps } from './directory/check-steps.ts';
 import { createDirectory, type Directory } from './directory/directory.ts';
-import { escalateQuestion, expireQuestion } from './inbox/questions.ts';
+import type { ForeignPolicy } from './directory/foreign-agents.ts';
+import type { EventBus } from '@daca-mesh/protocol/events';
+import { createEvents, type Events } from './events/events.ts';
+import { type EventSettings, noEventSettings } from './events/event-settings.ts';
+import { createEventSource, sinksOf } from './events/event-source.ts';
+import type { ModelEndpoint } from './health/check-model.ts';
+import { createHealthActivities } from './health/health-activities.ts';
+import { escalateQuestion, remindQuestion } from './inbox/question-steps.ts';
+import { expireQuestion } from './inbox/questions.ts';
+import type { InboxDeps } from './inbox/show-questions.ts';
 import { createOutboxPump } from './outbox/pump.ts';
 import type { RunEngine } from './outbox/run-engine.ts';
 import { limitChild } from './runs/cancel-run.ts';
@@ -57,6 +69,14 @@ export interface CoordinatorOptions {
   peers: readonly string[];
   /** The token of the mesh, sent to the peers. */
   token?: string | undefined;
+  /** What is known of callers by name; by default nobody has a token of their own. */
+  identify?: Callers['identify'];
+  /** Rules, webhooks and bus; by default the shipped rules and nothing to publish to. */
+  events?: { settings: EventSettings; bus?: EventBus | undefined };
+  /** Which agents outside the mesh may be called by their URL; by default none. */
+  foreign?: ForeignPolicy;
+  /** The model endpoint that is watched; none where the agents use the offline model. */
+  model?: ModelEndpoint | undefined;
   logger: Logger;
   /** Makes the engine; it is started and closed with the coordinator. */
   createEngine: (activities: KitActivities, payloadStore: PayloadStore) => ActivityEngine;
@@ -71,7 +91,10 @@ export interface Coordinator {
   readonly signals: Signals;
   readonly directory: Directory;
   readonly runs: Runs;
+  /** What questions are answered with. */
+  readonly inbox: InboxDeps;
   readonly engine: ActivityEngine;
+  readonly events: Events;
   /** One detached skill per workflow, for the agent server. */
   readonly skills: Record<string, Skill>;
   /** Begins to work, with the task core of the server that serves the skills. */
@@ -92,22 +115,39 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const database = openCoordinatorDatabase(options.database);
   const signals = createSignals();
   const core = new LateCore();
-  const directory = createDirectory({ origins: options.peers, token: options.token, logger });
+  const directory = createDirectory({
+    origins: options.peers,
+    token: options.token,
+    logger,
+    ...(options.foreign ? { foreign: options.foreign } : {}),
+  });
+  const { settings: eventSettings = noEventSettings, bus } = options.events ?? {};
+  const source = createEventSource({ name: settings.name, ...sinksOf(eventSettings, bus) });
   const deps: WatcherDeps = {
     database,
     signals,
     core,
+    identify: options.identify ?? createCallers({}).identify,
+    onQuestion: source.onQuestion,
+    onRunEnd: source.onRunEnd,
     directory,
     logger,
     outputSchema: (skill) => (isKnownSkill(skill) ? skillSchemas[skill].output : undefined),
     settings: { ...settings, ...options.watcher },
   };
+  const events = createEvents({ deps: { ...deps, workflows }, source, settings: eventSettings, bus });
   const watcher = createWatcher(deps);
+  const runs = createRuns({ ...deps, core });
   const activities = createActivities({
     deps,
     watcher,
     inputSchema: (name, version) => workflows.find((each) => each.name === name && each.version === version)?.input,
-    localActivities: options.localActivities ?? {},
+    localActivities: {
+      ...createHealthActivities({ database, directory, runs, model: options.model }),
+      'check-steps': (steps) => checkSteps(directory, steps),
+      ...events.activities,
+      ...options.localActivities,
+    },
   });
   const engine = options.createEngine(activities, createPayloadStore(database));
   const parts = {
@@ -116,6 +156,43 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     pump: createOutboxPump({ database, signals, engine, logger }),
     sweep: createSweep({ ...deps, engine, ...(options.sweepMs === undefined ? {} : { intervalMs: options.sweepMs }) }),
   };
+  const reportStall = watchEngine(engine, { database, signals, logger });
+  return {
+    database,
+    signals,
+    directory,
+    engine,
+    events,
+    reportStall,
+    inbox: deps,
+    runs,
+    skills: Object.fromEntries(
+      newestVersions(workflows).map((workflow) => [workflow.name, detachedSkill(createRunOwner(deps, workflow))]),
+    ),
+    start: async (started) => {
+      core.attach(started);
+      await reviewRuns({ database, signals }, withChildren(workflows));
+      await Promise.all([engine.start(), directory.start()]);
+      await Promise.all([parts.watcher.start(), parts.pump.start(), events.start()]);
+      parts.deadlines.start();
+      parts.sweep.start();
+    },
+    ready: () => core.isAttached && engine.ready(),
+    close: async () => {
+      await parts.sweep.close();
+      await parts.pump.close();
+      await engine.close();
+      await Promise.all([parts.watcher.close(), parts.deadlines.close(), directory.close(), events.close()]);
+      await database.close();
+    },
+  };
+}
+
+/** Notes what the engine notices about runs. @returns how a stall is noted. */
+function watchEngine(
+  engine: ActivityEngine,
+  { database, signals, logger }: Pick<WatcherDeps, 'database' | 'signals' | 'logger'>,
+): Coordinator['reportStall'] {
   const reportStall = (runId: string, stall: RunStall): void => {
     database
       .write(() => stallRun(signals, runId, stall))
@@ -128,33 +205,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
       .then((isNew) => isNew && logger.warn({ runId, events }, 'the history of a run is long'))
       .catch((err: unknown) => logger.error({ err, runId }, 'a long history could not be noted'));
   });
-  return {
-    database,
-    signals,
-    directory,
-    engine,
-    reportStall,
-    runs: createRuns({ database, signals, core }),
-    skills: Object.fromEntries(
-      newestVersions(workflows).map((workflow) => [workflow.name, detachedSkill(createRunOwner(deps, workflow))]),
-    ),
-    start: async (started) => {
-      core.attach(started);
-      await reviewRuns({ database, signals }, withChildren(workflows));
-      await Promise.all([engine.start(), directory.start()]);
-      await Promise.all([parts.watcher.start(), parts.pump.start()]);
-      parts.deadlines.start();
-      parts.sweep.start();
-    },
-    ready: () => core.isAttached && engine.ready(),
-    close: async () => {
-      await parts.sweep.close();
-      await parts.pump.close();
-      await engine.close();
-      await Promise.all([parts.watcher.close(), parts.deadlines.close(), directory.close()]);
-      await database.close();
-    },
-  };
+  return reportStall;
 }
 
 function createDeadlines(deps: WatcherDeps): DeadlineScheduler {
@@ -167,6 +218,7 @@ function createDeadlines(deps: WatcherDeps): DeadlineScheduler {
       'call-silence': (deadline) => limitSilence(deps, deadline),
       question: ({ ref }) => expireQuestion(deps, ref),
       escalation: ({ ref }) => escalateQuestion(deps, ref),
+      reminder: ({ ref }) => remindQuestion(deps, ref),
       wait: ({ ref }) => expireWait(deps, ref),
       child: ({ ref }) => limitChild(deps.signals, ref),
       purge: ({ run_id }) => requestPurge(deps.signals, run_id),

@@ -1,12 +1,22 @@
 import { join } from 'node:path';
 import type { AgentCard } from '@a2a-js/sdk';
 import { loadCard } from '@daca-mesh/agent-cards';
-import { createAgentServer, type RunningServer, serverSettings } from '@daca-mesh/protocol/server';
+import {
+  createAgentServer,
+  createCallers,
+  isLoopback,
+  localCaller,
+  meshCaller,
+  type RunningServer,
+  serverSettings,
+} from '@daca-mesh/protocol/server';
 import { type Sidecar, type SidecarOptions, startSidecar } from '@daca-mesh/sidecar';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import { type Coordinator, createCoordinator } from './coordinator.ts';
+import { followPresence } from './directory/follow-presence.ts';
 import { createEngine } from './engine/engine.ts';
+import { connectBus } from './events/events.ts';
 import { createRoutes } from './http/api.ts';
 import { createRouter, reportProblem } from './http/router.ts';
 import { RunFeed } from './http/run-feed.ts';
@@ -50,6 +60,10 @@ export async function createServer(config: Config, logger: Logger, offer?: Offer
     workflows,
     peers: config.peers,
     token: config.token,
+    model: config.model,
+    events: { settings: config.events, bus: await connectBus(config.natsUrl, logger) },
+    foreign: { origins: config.allowedAgents, loopback: isLoopback(config.host) },
+    identify: createCallers(config).identify,
     logger,
     createEngine: (activities, payloadStore) =>
       createEngine({ ...engineAt, workflows, activities, payloadStore, logger }),
@@ -61,14 +75,16 @@ export async function createServer(config: Config, logger: Logger, offer?: Offer
     ...serverSettings(config),
     card,
     skills: coordinator.skills,
+    // Runs belong to the mesh: whoever may call it sees them all, over HTTP and over A2A.
+    taskOwner: config.token === undefined ? localCaller : meshCaller,
     logger,
     database: coordinator.database,
     // Whoever follows the task of a run wants to see its calls at once.
     onFollow: (taskId) => coordinator.signals.followers.follow(taskId),
     ready: () => isReady(coordinator),
-    routes: ({ core, caller }) => {
+    routes: ({ callerOf }) => {
       const routes = createRoutes(
-        { ...coordinator, core, workflows, feed: new RunFeed(coordinator) },
+        { ...coordinator, workflows, feed: new RunFeed(coordinator) },
         {
           title: card.name,
           version: card.version,
@@ -76,7 +92,7 @@ export async function createServer(config: Config, logger: Logger, offer?: Offer
           secured: config.token !== undefined,
         },
       );
-      return createRouter(routes, { caller, signal: closing.signal });
+      return createRouter(routes, { callerOf, signal: closing.signal });
     },
     answerErrors: reportProblem(logger),
   });
@@ -84,6 +100,8 @@ export async function createServer(config: Config, logger: Logger, offer?: Offer
   // Streams and long polls end first: the server waits for open connections.
   cleanup.defer(() => closing.abort());
   await coordinator.start(server.core);
+  const ownUrl = config.publicUrl ?? server.url;
+  cleanup.use(await followPresence(coordinator.directory, { natsUrl: config.natsUrl, ownUrl, logger }));
 
   const running = cleanup.move();
   let closed: Promise<void> | undefined;
@@ -105,6 +123,7 @@ const startEngine = (
     path: join(config.dataPath, 'engine.db'),
     durability: config.durability,
     ...(config.token === undefined ? {} : { apiToken: config.token }),
+    ...(config.daprHttpPort === undefined ? {} : { httpPort: config.daprHttpPort }),
     // Our worker has no queue limit of its own, so the bound that protects an untuned one would only slow it down.
     maxUnackedPerStream: 5_000,
     logger: logger.child({ part: 'sidecar' }),

@@ -150,8 +150,9 @@ export class EngineMesh implements AsyncDisposable {
   }
 
   async answer(questionId: string): Promise<void> {
-    const { signals, database } = this.coordinator;
-    await database.write(() => answerQuestion({ signals, core: this.core }, questionId, { action: 'approve' }, 'me'));
+    const { inbox, database } = this.coordinator;
+    const me = inbox.identify('me');
+    await database.write(() => answerQuestion(inbox, questionId, { action: 'approve' }, me));
   }
 
   /** Sends a message to the coordinator as an A2A client does. */

@@ -197,16 +197,24 @@ describe('the API', () => {
     expect(document.openapi).toBe('3.1.0');
     const runId = await start('review', { text: 'a' });
     const question = await openQuestion(runId);
-    const values: Record<string, string> = { name: 'review', runId, questionId: question.id };
+    const finished = await start('review', { text: 'b' });
+    for (const prompt of [/good/, /author/]) {
+      await api(`/questions/${(await openQuestion(finished, prompt)).id}/answer`, { action: 'approve' });
+    }
+    await ended(finished);
+    const values: Record<string, string> = { name: 'review', runId, questionId: question.id, artifactId: 'result' };
     const operations = Object.entries<Record<string, unknown>>(document.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => ({ path, method })),
     );
     expect(operations.length).toBeGreaterThanOrEqual(16);
     for (const { path, method } of operations) {
-      const url = `${coordinator.url}${path.replaceAll(/\{(\w+)\}/g, (_, name) => values[name] ?? name)}`;
+      // Only a run that has ended has artifacts.
+      const ids = path.includes('artifactId') ? { ...values, runId: finished } : values;
+      const url = `${coordinator.url}${path.replaceAll(/\{(\w+)\}/g, (_, name) => ids[name] ?? name)}`;
       // What is asked without a body, or about a stream's head, must at least be understood.
       const response = await fetch(url, { method: method === 'get' ? 'HEAD' : 'POST' });
-      expect(`${method} ${path} ${response.status}`).not.toMatch(/ (404|405|5\d\d)$/);
+      const detail = (await response.text()).includes('there is no delivery') ? 'no delivery' : response.status;
+      expect(`${method} ${path} ${detail}`).not.toMatch(/ (404|405|5\d\d)$/);
       const wrong = await http(url, undefined, { method: 'DELETE' });
       expect(wrong).toMatchObject({ status: 405, body: { code: 'METHOD_NOT_ALLOWED' } });
     }

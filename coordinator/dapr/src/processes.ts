@@ -34,6 +34,10 @@ export interface DaprOptions {
   readonly apiToken?: string | undefined;
   /** Largest request, as a Kubernetes quantity; default `16Mi`. */
   readonly maxBodySize?: string;
+  /** The port of the app on this machine that daprd delivers events to; it is told the token as `dapr-api-token`. */
+  readonly app?: { readonly port: number; readonly token?: string | undefined };
+  /** Further resources by file name without extension: pub/sub components, subscriptions. */
+  readonly resources?: Readonly<Record<string, object>>;
 }
 
 /** One of Dapr's programs and how to start it. */
@@ -111,8 +115,13 @@ export function daprProcesses(options: DaprOptions): DaprProcess[] {
         'max-body-size': options.maxBodySize ?? '16Mi',
         'enable-metrics': false,
         'log-as-json': true,
+        ...(options.app && { 'app-port': options.app.port, 'app-protocol': 'http', 'app-channel-address': host }),
       }),
-      env: { DAPR_HOST_IP: host, ...(options.apiToken === undefined ? {} : { DAPR_API_TOKEN: options.apiToken }) },
+      env: {
+        DAPR_HOST_IP: host,
+        ...(options.apiToken === undefined ? {} : { DAPR_API_TOKEN: options.apiToken }),
+        ...(options.app?.token === undefined ? {} : { APP_API_TOKEN: options.app.token }),
+      },
       healthUrl: `http://${host}:${ports.daprdHttp}/v1.0/healthz`,
     },
   ];
@@ -121,7 +130,7 @@ export function daprProcesses(options: DaprOptions): DaprProcess[] {
 const flags = (values: Record<string, string | number | boolean>): string[] =>
   Object.entries(values).map(([name, value]) => `--${name}=${value}`);
 
-function prepareFolder({ folder, binaries, store = { kind: 'sqlite' } }: DaprOptions) {
+function prepareFolder({ folder, binaries, store = { kind: 'sqlite' }, resources = {} }: DaprOptions) {
   const folders = {
     etcd: join(folder, 'etcd'),
     identity: join(folder, 'identity'),
@@ -138,6 +147,9 @@ function prepareFolder({ folder, binaries, store = { kind: 'sqlite' } }: DaprOpt
     metadata: { name: 'workflow-state' },
     spec: stateStoreSpec(store, folder),
   });
+  for (const [name, resource] of Object.entries(resources)) {
+    writeResource(join(folders.resources, `${name}.yaml`), resource);
+  }
   writeResource(folders.configuration, {
     apiVersion: 'dapr.io/v1alpha1',
     kind: 'Configuration',

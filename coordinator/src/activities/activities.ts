@@ -77,7 +77,7 @@ export function createActivities({ deps, watcher, inputSchema, localActivities }
     cancelChildren: (input) => done(input, () => cancelChildren(deps, input)),
     handedUndos: (input) => commit(input, () => handedUndos(input.of, input.from)),
     putItems: (input) => done(input, () => putItems(input)),
-    nextItem: (input) => commit(input, () => nextItem(input)),
+    nextItem: (input) => commit(input, () => nextItem(input, (progress) => noteProgress(deps, progress))),
     itemOutcomes: (input) => commit(input, () => itemOutcomes(input.mapId, input.from)),
     finish: (input) => {
       killPoint('before-finish');
@@ -111,6 +111,8 @@ async function propose(
   } catch (error) {
     if (!isMeshError(error) || error.retryable) throw error;
     deps.logger.warn({ err: error, runId, event }, 'an event raised through the engine was refused');
+    const data = { message: `the event ${event} was refused: ${error.message}` };
+    await deps.database.write(() => appendTimeline(deps.signals, runId, { type: 'warning', data }));
   }
   await deps.database.write(() => markConsumed(deps.signals, scope));
   return ok;
@@ -118,9 +120,9 @@ async function propose(
 
 function* noteProgress(
   deps: WatcherDeps,
-  { runId, message, percent }: { runId: string; message: string; percent?: number },
+  { runId, message, percent, step }: { runId: string; message: string; percent?: number; step?: string },
 ): Unit<void> {
-  const progress = { message, ...(percent === undefined ? {} : { percent }) };
+  const progress = { message, ...(percent === undefined ? {} : { percent }), ...(step === undefined ? {} : { step }) };
   const row = yield* loadRun(runId);
   if (!row || isOver(row)) return;
   yield* run(

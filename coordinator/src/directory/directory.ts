@@ -1,10 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { MeshError } from '@daca-mesh/protocol';
-import { AgentClient } from '@daca-mesh/protocol/client';
 import type { Logger } from 'pino';
 import { Signal } from '../store/signals.ts';
 import type { CallRequest } from '../workflow-kit/contract.ts';
-import { Peer, type PeerView, toPeerView } from './peer.ts';
+import { AnnouncedAgents } from './announced-agents.ts';
+import { agentKey, ForeignAgents, type ForeignPolicy } from './foreign-agents.ts';
+import { PeerLoop } from './peer-loop.ts';
+import { type Peer, type PeerView, toPeerView } from './peer.ts';
 
 /**
  * The agents the coordinator knows, by their cards. Each configured origin has one loop: until the card is there it is
@@ -19,6 +20,8 @@ export interface DirectoryOptions {
   logger: Logger;
   /** How often a peer that is up is asked for its card; 15 s by default. */
   refreshMs?: number;
+  /** Which agents beside the peers may be called by their URL; by default none. */
+  foreign?: ForeignPolicy;
 }
 
 export interface Directory {
@@ -27,22 +30,21 @@ export interface Directory {
   close(): Promise<void>;
   /**
    * The peer for a call: the first healthy one, in the configured order, else the first. Undefined while a peer that
-   * might be the one is not known yet. @throws MeshError `SKILL_NOT_FOUND`, `PEER_NOT_FOUND`.
+   * might be the one is not known yet. @throws MeshError `SKILL_NOT_FOUND`, `PEER_NOT_FOUND`; for a URL `FORBIDDEN`,
+   * `INVALID_ARGUMENT`, `RESOURCE_EXHAUSTED`, or that what is there is no agent of A2A 1.0.
    */
   choose(target: CallRequest['target']): Peer | undefined;
-  /** The peer at a configured origin, once its card is known. */
+  /** The peer at a configured origin, or the agent that a run named by this URL, once its card is known. */
   at(origin: string): Peer | undefined;
-  /** Every configured peer. */
+  /** Every configured peer, and every agent that announced itself. */
   list(): PeerView[];
+  /** Agents that announce themselves come and go here. */
+  readonly announced: Pick<AnnouncedAgents, 'here' | 'silent' | 'left'>;
   /** A call to a peer found it unreachable: it counts as down until it answers again. */
   reportDown(origin: string): void;
   /** A peer became known, or answers again. */
   readonly up: Signal<Peer>;
 }
-
-const connectTimeoutMs = 2_000;
-const firstRetryMs = 100;
-const maxRetryMs = 2_000;
 
 export function createDirectory(options: DirectoryOptions): Directory {
   const peers = new Map<string, Peer>();
@@ -57,30 +59,55 @@ export function createDirectory(options: DirectoryOptions): Directory {
       }),
   );
   const running: Promise<void>[] = [];
-  const known = (): Peer[] => origins.flatMap((origin) => peers.get(origin) ?? []);
+  const policy = options.foreign ?? { origins: [], loopback: false };
+  const foreign = new ForeignAgents(policy, options, closing.signal, up);
+  const announced = new AnnouncedAgents({ ...options, policy, configured: origins, signal: closing.signal, up });
+  const configured = (): Peer[] => origins.flatMap((origin) => peers.get(origin) ?? []);
+  const known = (): Peer[] => announced.join(configured());
 
   return {
     up,
+    announced,
     start: async () => {
       for (const loop of loops) running.push(loop.run());
       await Promise.all(loops.map((loop) => loop.firstLook));
     },
     close: async () => {
       closing.abort();
-      await Promise.all(running);
+      await Promise.all([...running, foreign.close(), announced.close()]);
     },
-    choose: (target) => choosePeer(known(), target, peers.size < origins.length),
-    at: (origin) => peers.get(origin),
-    list: () =>
-      origins.map((origin) => {
-        const peer = peers.get(origin);
-        return peer ? toPeerView(peer) : { name: origin, url: origin, status: 'unknown', skills: [] };
-      }),
-    reportDown: (origin) => loops.find((loop) => loop.origin === origin)?.lookNow(),
+    choose: (target) => {
+      if (!('url' in target)) return choosePeer(known(), target, peers.size < origins.length);
+      const key = agentKey(target.url);
+      return requireSkill(
+        origins.includes(key) ? peers.get(key) : (announced.at(key) ?? foreign.find(key)),
+        target.skill,
+      );
+    },
+    at: (origin) =>
+      peers.get(origin) ?? (origins.includes(origin) ? undefined : (announced.at(origin) ?? foreign.at(origin))),
+    list: () => [
+      ...origins.map((origin) => toPeerView(peers.get(origin), origin)),
+      ...announced.origins.map((origin) => toPeerView(announced.at(origin), origin)),
+    ],
+    reportDown: (origin) => {
+      const loop = loops.find((each) => each.origin === origin);
+      (loop ?? announced.loopOf(origin) ?? foreign.loopOf(origin))?.lookNow();
+    },
   };
 }
 
-function choosePeer(known: readonly Peer[], target: CallRequest['target'], moreToCome: boolean): Peer | undefined {
+function requireSkill(peer: Peer | undefined, skill: string | undefined): Peer | undefined {
+  if (!peer || skill === undefined || peer.has(skill)) return peer;
+  const skills = peer.client.card.skills.map(({ id }) => id);
+  throw new MeshError('SKILL_NOT_FOUND', `${peer.name} has no skill "${skill}"`, { details: { skill, skills } });
+}
+
+function choosePeer(
+  known: readonly Peer[],
+  target: Exclude<CallRequest['target'], { url: string }>,
+  moreToCome: boolean,
+): Peer | undefined {
   const { skill } = target;
   const agent = 'agent' in target ? target.agent : undefined;
   const named = agent === undefined ? known : known.filter((peer) => peer.name === agent);
@@ -97,72 +124,4 @@ function choosePeer(known: readonly Peer[], target: CallRequest['target'], moreT
   throw new MeshError('SKILL_NOT_FOUND', `no agent that is known has the skill "${skill}"`, {
     details: { skill, known: known.map(({ name }) => name) },
   });
-}
-
-/** Looks after one origin. */
-class PeerLoop {
-  readonly origin: string;
-  readonly firstLook: Promise<void>;
-  readonly #options: DirectoryOptions;
-  readonly #signal: AbortSignal;
-  readonly #onUp: (peer: Peer) => void;
-  readonly #looked = Promise.withResolvers<void>();
-  #peer: Peer | undefined;
-  #wake = new AbortController();
-
-  constructor(origin: string, options: DirectoryOptions, signal: AbortSignal, onUp: (peer: Peer) => void) {
-    this.origin = origin;
-    this.#options = options;
-    this.#signal = signal;
-    this.#onUp = onUp;
-    this.firstLook = this.#looked.promise;
-  }
-
-  async run(): Promise<void> {
-    for (let failures = 0; !this.#signal.aborted;) {
-      const wasUp = this.#peer?.healthy === true;
-      try {
-        const peer = await this.#look();
-        failures = 0;
-        if (!wasUp) this.#onUp(peer);
-      } catch (err) {
-        if (this.#peer) this.#peer.healthy = false;
-        if (failures++ === 0) this.#options.logger.warn({ err, peer: this.origin }, 'peer cannot be reached');
-      }
-      this.#looked.resolve();
-      const retryMs = Math.min(firstRetryMs * 2 ** Math.min(failures, 10), maxRetryMs);
-      await this.#pause(failures === 0 ? (this.#options.refreshMs ?? 15_000) : retryMs);
-    }
-    this.#looked.resolve();
-  }
-
-  /** Somebody found the peer unreachable: it is looked at again soon. */
-  lookNow(): void {
-    if (!this.#peer?.healthy) return;
-    this.#peer.healthy = false;
-    this.#wake.abort();
-  }
-
-  async #look(): Promise<Peer> {
-    const startedAt = performance.now();
-    const { token } = this.#options;
-    if (this.#peer) await this.#peer.client.refresh();
-    else {
-      const client = await AgentClient.connect(this.origin, {
-        connectTimeoutMs,
-        ...(token === undefined ? {} : { token }),
-      });
-      this.#peer = new Peer(this.origin, client, 0);
-    }
-    this.#peer.latencyMs = performance.now() - startedAt;
-    this.#peer.lastSeenAt = Date.now();
-    this.#peer.healthy = true;
-    return this.#peer;
-  }
-
-  async #pause(ms: number): Promise<void> {
-    this.#wake = new AbortController();
-    // Ended early by a wake-up or the end of the directory; both are fine.
-    await sleep(ms, undefined, { signal: AbortSignal.any([this.#signal, this.#wake.signal]) }).catch(() => undefined);
-  }
 }

@@ -48,8 +48,9 @@ export interface PeerView {
   lastSeenAt?: string;
 }
 
-/** The public shape of a peer. */
-export function toPeerView(peer: Peer): PeerView {
+/** The public shape of a peer; of one whose card is not known yet, its origin. */
+export function toPeerView(peer: Peer | undefined, origin: string): PeerView {
+  if (!peer) return { name: origin, url: origin, status: 'unknown', skills: [] };
   const { card } = peer.client;
   return {
     name: card.name,

@@ -60,6 +60,11 @@ export class DaprOrchestration implements Orchestration {
     return takeUnawaitedEvents(this.#context, matches);
   }
 
+  showStatus(status: object): void {
+    // One that is no string is lost on the way.
+    this.#context.setCustomStatus(JSON.stringify(status));
+  }
+
   warn(message: string, fields: Record<string, unknown>): void {
     if (!this.#context.isReplaying()) this.#logger.warn(fields, message);
   }

@@ -1,9 +1,13 @@
-import type { Database, TaskCore } from '@daca-mesh/protocol/server';
+import type { Database } from '@daca-mesh/protocol/server';
 import { z } from 'zod';
 import type { Directory } from '../directory/directory.ts';
+import type { Events } from '../events/events.ts';
+import type { InboxDeps } from '../inbox/show-questions.ts';
 import type { Runs } from '../runs/runs.ts';
 import type { Signals } from '../store/signals.ts';
 import type { WorkflowDefinition } from '../workflow-kit/workflow.ts';
+import { eventRoutes } from './events.ts';
+import { artifactRoutes } from './artifacts.ts';
 import { type ApiInfo, toOpenApi } from './openapi.ts';
 import { peerRoutes } from './peers.ts';
 import { questionRoutes } from './questions.ts';
@@ -17,10 +21,11 @@ import { workflowRoutes } from './workflows.ts';
 export interface ApiServices {
   database: Database;
   signals: Signals;
-  core: Pick<TaskCore, 'append'>;
+  inbox: InboxDeps;
   feed: RunFeed;
   runs: Runs;
   directory: Pick<Directory, 'list'>;
+  events: Pick<Events, 'receive' | 'webhooks' | 'parked'>;
   workflows: readonly WorkflowDefinition[];
 }
 
@@ -31,7 +36,9 @@ export function createRoutes(services: ApiServices, info: ApiInfo): readonly Rou
     ...workflowRoutes(services),
     ...runRoutes(services),
     ...runEventRoutes(services),
+    ...artifactRoutes(services),
     ...questionRoutes(services),
+    ...eventRoutes(services),
     ...peerRoutes(services),
   ];
   const openApi = route({
@@ -55,6 +62,7 @@ const links = {
   workflows: '/workflows',
   runs: '/runs',
   questions: '/questions?status=open',
+  events: '/events',
   peers: '/peers',
   openapi: '/openapi.json',
   health: '/healthz',

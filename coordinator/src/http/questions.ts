@@ -1,4 +1,7 @@
+import { MeshError } from '@daca-mesh/protocol';
+import type { Caller } from '@daca-mesh/protocol/server';
 import { z } from 'zod';
+import { withClaimedName } from '../inbox/check-caller.ts';
 import { getQuestion, listQuestions } from '../inbox/inbox.ts';
 import { answerQuestion } from '../inbox/questions.ts';
 import type { ApiServices } from './api.ts';
@@ -8,16 +11,26 @@ import { AnswerBody, InboxQuestion, paging, PathId, QuestionPage, QuestionStatus
 const params = z.object({ questionId: PathId });
 
 /** The inbox: what runs wait for a person to decide. */
-export function questionRoutes({ core, database, signals }: ApiServices): Route[] {
+export function questionRoutes({ database, inbox }: ApiServices): Route[] {
   const list = route({
     method: 'get',
     path: '/questions',
     operationId: 'listQuestions',
     summary: 'Questions, the newest first',
-    query: z.strictObject({ status: QuestionStatus.optional(), runId: PathId.optional(), ...paging }),
+    query: z.strictObject({
+      status: QuestionStatus.optional(),
+      runId: PathId.optional(),
+      assignee: PathId.optional().describe('Only those that name this person or role among who may answer'),
+      mine: z.enum(['true', 'false']).optional().describe('Only those that name the caller, or a role of the caller'),
+      ...paging,
+    }),
     responses: { 200: { description: 'A page of questions', schema: QuestionPage } },
-    errors: ['INVALID_ARGUMENT'],
-    handle: async ({ query }) => ({ status: 200, body: await database.read(() => listQuestions(query)) }),
+    errors: ['INVALID_ARGUMENT', 'AUTHENTICATION_REQUIRED'],
+    handle: async ({ query: { assignee, mine, ...filter }, caller }) => {
+      const names = mine === 'true' ? namesOf(inbox.identify(caller)) : undefined;
+      const mayAnswer = assignee === undefined ? names : [assignee];
+      return { status: 200, body: await database.read(() => listQuestions({ ...filter, mayAnswer })) };
+    },
   });
 
   const get = route({
@@ -36,19 +49,34 @@ export function questionRoutes({ core, database, signals }: ApiServices): Route[
     path: '/questions/{questionId}/answer',
     operationId: 'answerQuestion',
     summary: 'Answers a question; the first answer counts',
+    description: 'A question that needs several approvals stays open until the last of them, or until one rejects it.',
     params,
     body: { schema: AnswerBody, required: true, description: 'The answer' },
-    responses: { 200: { description: 'The question, closed by this answer', schema: InboxQuestion } },
-    errors: ['QUESTION_NOT_FOUND', 'QUESTION_CLOSED', 'ANSWER_INVALID', 'INVALID_ARGUMENT'],
+    responses: { 200: { description: 'The question, with this answer or approval', schema: InboxQuestion } },
+    errors: [
+      'QUESTION_NOT_FOUND',
+      'QUESTION_CLOSED',
+      'ALREADY_APPROVED',
+      'AUTHENTICATION_REQUIRED',
+      'NOT_ASSIGNED',
+      'ANSWER_INVALID',
+      'INVALID_ARGUMENT',
+    ],
     handle: async ({ params, body, caller }) => {
       const { by, ...given } = body;
-      // A principal cannot answer in another's name; on this machine nobody has a name until he says so.
-      const answeredBy = caller === 'local' ? (by ?? caller) : caller;
-      const question = await database.write(() =>
-        answerQuestion({ core, signals }, params.questionId, given, answeredBy),
-      );
+      const answerer = withClaimedName(inbox.identify(caller), by);
+      const question = await database.write(() => answerQuestion(inbox, params.questionId, given, answerer));
       return { status: 200, body: question };
     },
   });
   return [list, get, answer];
+}
+
+/** Under which names a caller is asked. */
+function namesOf({ name, roles, authenticated }: Caller): string[] {
+  if (authenticated) return [name, ...roles];
+  throw new MeshError(
+    'AUTHENTICATION_REQUIRED',
+    'without a token nobody knows which questions are yours; use assignee',
+  );
 }

@@ -13,8 +13,8 @@ import type { Route, RouteCall } from './route.ts';
 
 /** What the router needs beside its routes. */
 export interface RouterOptions {
-  /** Who sends the requests: the principal of the token, or `local`. */
-  caller: string;
+  /** Who sent a request: the principal of its token, or `local`. */
+  callerOf: (request: Request) => string;
   /** Aborts when the server closes: streams and long polls end. */
   signal: AbortSignal;
 }
@@ -61,7 +61,7 @@ const serve =
       query: check(route.query, request.query, ''),
       headers: check(route.headers, request.headers, ''),
       body: checkBody(route, request),
-      caller: options.caller,
+      caller: options.callerOf(request),
       signal: AbortSignal.any([options.signal, closed.signal]),
     };
     const reply = await route.handle(call, response);

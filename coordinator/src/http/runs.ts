@@ -1,6 +1,9 @@
 import { newId } from '@daca-mesh/protocol';
 import { z } from 'zod';
+import { runTag } from '../runs/run-view.ts';
 import type { ApiServices } from './api.ts';
+import { IfNoneMatch, isKnown } from './entity-tag.ts';
+import { retryAfterSeconds } from './retry-after.ts';
 import { type Route, route } from './route.ts';
 import { IdempotencyKey, paging, PathId, Run, RunPage, RunStatus, Wait } from './schemas.ts';
 
@@ -36,46 +39,63 @@ function readRoutes(services: ApiServices): Route[] {
     operationId: 'getRun',
     summary: 'One run',
     description:
-      'With `wait` the reply is held back until the status changes or the time is over; a run that has ended is ' +
-      'returned at once.',
+      'With `wait` the reply is held back until status or progress change or the time is over; a run that has ended is ' +
+      'returned at once. With `If-None-Match` it is what the client saw that counts: a run that has changed since is ' +
+      'returned at once, and one that does not change in time is 304. `Retry-After` says when it is worth asking again.',
     params,
     query: z.strictObject({ wait: Wait.optional().describe('Such as 30s; at most 60s') }),
-    responses: { 200: { description: 'The run', schema: Run } },
-    errors: ['RUN_NOT_FOUND', 'INVALID_ARGUMENT'],
-    handle: async ({ params, query, signal }) => ({
-      status: 200,
-      body:
-        query.wait === undefined
-          ? await runs.get(params.runId)
-          : await nextStatus(services, params.runId, query.wait, signal),
-    }),
+    headers: z.object({ 'if-none-match': IfNoneMatch.optional().describe('The ETag of the run as it was') }),
+    responses: {
+      200: {
+        description: 'The run',
+        schema: Run,
+        headers: {
+          ETag: 'Changes with status and progress',
+          'Retry-After': 'When to look again, in seconds; a run that has ended has none',
+        },
+      },
+      304: { description: 'It has not changed' },
+    },
+    errors: ['RUN_NOT_FOUND', 'INVALID_ARGUMENT', 'RESOURCE_EXHAUSTED'],
+    handle: async ({ params, query, headers, signal }) => {
+      const seen = headers['if-none-match'];
+      if (query.wait !== undefined) await waitForChange(services, params.runId, { waitMs: query.wait, seen, signal });
+      const run = await runs.get(params.runId);
+      const tag = runTag(run);
+      return { status: isKnown(seen, tag) ? 304 : 200, body: run, headers: { ETag: tag, ...retryAfter(run) } };
+    },
   });
   return [list, get];
 }
 
-/** The run, as soon as its status is another one than now, at the latest after a time. */
-async function nextStatus(
+/** Returns when a run is not as the client saw it, or not as it is now, any more; at the latest after a time. */
+async function waitForChange(
   { runs, feed }: ApiServices,
   runId: string,
-  waitMs: number,
-  signal: AbortSignal,
-): Promise<Run> {
-  const before = await runs.get(runId);
-  if (ended.has(before.status)) return before;
+  { waitMs, seen, signal }: { waitMs: number; seen: string | undefined; signal: AbortSignal },
+): Promise<void> {
+  const run = await runs.get(runId);
+  const before = runTag(run);
+  if (ended.has(run.status) || (seen !== undefined && !isKnown(seen, before))) return;
   const late = new AbortController();
-  // Cleared when the status is known: an AbortSignal.timeout would stay in memory for the rest of the wait.
+  // Cleared when the change is known: an AbortSignal.timeout would stay in memory for the rest of the wait.
   const timer = setTimeout(() => late.abort(), waitMs);
   try {
     await feed.until(
       runId,
-      () => runs.status(runId),
-      (status) => status !== before.status,
+      () => runs.tag(runId),
+      (tag) => tag !== before,
       AbortSignal.any([signal, late.signal]),
     );
   } finally {
     clearTimeout(timer);
   }
-  return runs.get(runId);
+}
+
+/** The header that says when to look again. */
+export function retryAfter(run: Run): { 'Retry-After'?: string } {
+  const seconds = retryAfterSeconds(run, Date.now());
+  return seconds === undefined ? {} : { 'Retry-After': String(seconds) };
 }
 
 const ended: ReadonlySet<Run['status']> = new Set(['completed', 'failed', 'canceled']);
@@ -139,7 +159,16 @@ const receiveRoute = ({ runs }: ApiServices): Route =>
     headers: z.object({ 'idempotency-key': IdempotencyKey.optional() }),
     body: { schema: z.unknown(), required: false, description: 'The payload' },
     responses: accepted,
-    errors: ['RUN_NOT_FOUND', 'RUN_FINISHED', 'INVALID_ARGUMENT', 'MESSAGE_ID_REUSED', 'ANSWER_INVALID'],
+    errors: [
+      'RUN_NOT_FOUND',
+      'RUN_FINISHED',
+      'INVALID_ARGUMENT',
+      'MESSAGE_ID_REUSED',
+      'ALREADY_APPROVED',
+      'AUTHENTICATION_REQUIRED',
+      'NOT_ASSIGNED',
+      'ANSWER_INVALID',
+    ],
     handle: async ({ params, headers, body, caller }) => {
       const eventId = headers['idempotency-key'] ?? newId();
       return { status: 202, body: await runs.receiveEvent(params.runId, params.name, body ?? null, eventId, caller) };

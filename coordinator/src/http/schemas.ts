@@ -1,4 +1,4 @@
-import { Answer, EscalationStep, Question } from '@daca-mesh/protocol';
+import { Answer, Approvals, EscalationStep, Question, Reminder } from '@daca-mesh/protocol';
 import { z } from 'zod';
 import { timelineTypes } from '../store/schema.ts';
 
@@ -14,6 +14,14 @@ export const RunStatus = z
     description: 'waiting: a question is open; stalled: needs an operator or a newer worker',
   });
 
+const Progress = z
+  .object({
+    message: z.string(),
+    percent: z.number().optional().describe('Of the whole'),
+    step: z.string().optional().describe('The step it is at'),
+  })
+  .meta({ id: 'Progress' });
+
 export const Run = z
   .object({
     runId: z.string(),
@@ -27,7 +35,7 @@ export const Run = z
     workflow: z.string(),
     version: z.int(),
     status: RunStatus,
-    progress: json.optional(),
+    progress: Progress.optional(),
     input: json,
     output: json.optional(),
     error: json.optional(),
@@ -79,9 +87,13 @@ export const InboxQuestion = z
     arguments: json.optional(),
     argumentsHash: z.string().optional().describe('SHA-256 of the canonical JSON of `arguments`'),
     path: z.array(z.string()).describe('The agents it came through, the asking one last'),
-    assignee: z.string().optional(),
+    assignee: z.string().optional().describe('Who is asked now'),
+    mayAnswer: z.array(z.string()).optional().describe('People and roles; absent where everybody may answer'),
+    approvals: Approvals.optional().describe('Where several people must approve: how many, and who has'),
     deadline: time.optional(),
     onDeadline: GivenAnswer.optional().describe('The answer taken at the deadline'),
+    reminders: z.array(Reminder).optional(),
+    reminded: z.int().optional().describe('How many of the reminders have been given'),
     escalation: z.array(EscalationStep).optional(),
     status: QuestionStatus,
     answer: GivenAnswer.optional(),
@@ -116,6 +128,19 @@ const Peer = z
 const nextCursor = z.string().nullable().describe('The cursor of the next page; null at the end');
 
 export const WorkflowList = z.object({ workflows: z.array(Workflow) }).meta({ id: 'WorkflowList' });
+export const ArtifactList = z
+  .object({
+    artifacts: z.array(
+      z.object({
+        artifactId: z.string(),
+        name: z.string().describe('The name of the file'),
+        mediaType: z.string(),
+        bytes: z.int(),
+        links: z.record(z.string(), z.string()),
+      }),
+    ),
+  })
+  .meta({ id: 'ArtifactList' });
 export const RunPage = z.object({ runs: z.array(Run), nextCursor }).meta({ id: 'RunPage' });
 export const TimelinePage = z.object({ entries: z.array(TimelineEntry), nextCursor }).meta({ id: 'TimelinePage' });
 export const QuestionPage = z.object({ questions: z.array(InboxQuestion), nextCursor }).meta({ id: 'QuestionPage' });

@@ -4,6 +4,7 @@ import { newestVersions } from '../workflow-kit/versions.ts';
 import type { WorkflowDefinition } from '../workflow-kit/workflow.ts';
 import type { ApiServices } from './api.ts';
 import { type Route, route } from './route.ts';
+import { retryAfter } from './runs.ts';
 import { IdempotencyKey, PathId, Run, WorkflowList } from './schemas.ts';
 
 /** Workflows: what can be started, and starting it. */
@@ -49,7 +50,7 @@ export function workflowRoutes({ runs, workflows }: ApiServices): Route[] {
       }
       const key = headers['idempotency-key'];
       const run = await runs.start(params.name, body, { caller, ...(key === undefined ? {} : { messageId: key }) });
-      return { status: 202, body: run, headers: { Location: `/runs/${run.runId}`, 'Retry-After': '1' } };
+      return { status: 202, body: run, headers: { Location: `/runs/${run.runId}`, ...retryAfter(run) } };
     },
   });
 

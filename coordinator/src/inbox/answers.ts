@@ -1,10 +1,12 @@
 import type { Message, Task } from '@a2a-js/sdk';
-import { Answer, isMeshError, MeshError, parseAnswer, type Question } from '@daca-mesh/protocol';
-import { all, type Unit } from '@daca-mesh/protocol/server';
+import { isMeshError, MeshError, parseAnswer, parseEventAnswer, type Question } from '@daca-mesh/protocol';
+import { all, type Caller, type Unit } from '@daca-mesh/protocol/server';
 import { query, type QuestionRow } from '../store/schema.ts';
+import { withClaimedName } from './check-caller.ts';
 import { type InboxQuestion, toQuestion } from './inbox-question.ts';
 import { answerForms } from './question-text.ts';
-import { answerQuestion, closedError } from './questions.ts';
+import { closedError } from './question-rows.ts';
+import { answerQuestion } from './questions.ts';
 import type { InboxDeps } from './show-questions.ts';
 
 /**
@@ -31,7 +33,7 @@ export function* answerFromMessage(
       open: open.map(withoutSchema),
       hadEarlier: rows.length > open.length,
     });
-    return yield* answerQuestion(deps, question.id, answer, caller);
+    return yield* answerQuestion(deps, question.id, answer, deps.identify(caller));
   } catch (error) {
     throw explained(error, rows);
   }
@@ -57,21 +59,15 @@ function explained(error: unknown, rows: readonly QuestionRow[]): unknown {
 }
 
 /**
- * The answer that a user-named event gives (`ask(question, { event })`): its payload as the value of an `answer`, or,
- * where the question takes no `answer`, a payload that is itself an answer.
+ * The answer that a user-named event gives (`ask(question, { event })`).
  * @throws MeshError as `answerQuestion`.
  */
-export function* answerFromEvent(deps: InboxDeps, row: QuestionRow, payload: unknown, by: string): Unit<InboxQuestion> {
-  return yield* answerQuestion(deps, row.question_id, toAnswer(row, payload), by);
-}
-
-function toAnswer(row: QuestionRow, payload: unknown): Answer {
-  if (toQuestion(row).actions.includes('answer')) {
-    return { action: 'answer', ...(payload === undefined || payload === null ? {} : { value: payload }) };
-  }
-  const parsed = Answer.safeParse(payload);
-  if (parsed.success) return parsed.data;
-  throw new MeshError('ANSWER_INVALID', `the event's payload is no answer to question ${row.question_id}`, {
-    details: { questionId: row.question_id, violations: [{ path: 'action', message: 'is missing' }] },
-  });
+export function* answerFromEvent(
+  deps: InboxDeps,
+  row: QuestionRow,
+  payload: unknown,
+  caller: Caller,
+): Unit<InboxQuestion> {
+  const { answer, by } = parseEventAnswer(toQuestion(row), payload);
+  return yield* answerQuestion(deps, row.question_id, answer, withClaimedName(caller, by));
 }

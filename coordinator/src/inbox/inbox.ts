@@ -1,14 +1,18 @@
 import { MeshError } from '@daca-mesh/protocol';
 import { all, type Unit } from '@daca-mesh/protocol/server';
+import { sql } from 'kysely';
 import { z } from 'zod';
 import { query, type QuestionRow } from '../store/schema.ts';
-import { type InboxQuestion, toInboxQuestion } from './inbox-question.ts';
-import { readQuestion } from './questions.ts';
+import { viewQuestion, viewQuestions } from './approvals.ts';
+import type { InboxQuestion } from './inbox-question.ts';
+import { readQuestion } from './question-rows.ts';
 
 /** Which questions {@link listQuestions} returns. */
 export interface QuestionFilter {
   status?: QuestionRow['status'] | undefined;
   runId?: string | undefined;
+  /** Only those that name one of these people and roles among who may answer. */
+  mayAnswer?: readonly string[] | undefined;
   limit: number;
   /** `nextCursor` of the page before. */
   cursor?: string | undefined;
@@ -28,6 +32,17 @@ export function* listQuestions(filter: QuestionFilter): Unit<QuestionPage> {
     const { runId } = filter;
     select = select.where((eb) => eb.or([eb('root_run_id', '=', runId), eb('run_id', '=', runId)]));
   }
+  if (filter.mayAnswer !== undefined) {
+    const names = [...filter.mayAnswer];
+    select = select.where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom(sql<{ value: string }>`json_each(questions.may_answer)`.as('each'))
+          .selectAll()
+          .where('each.value', 'in', names),
+      ),
+    );
+  }
   if (filter.cursor !== undefined) {
     const [askedAt, questionId] = parseCursor(filter.cursor);
     select = select.where((eb) =>
@@ -44,7 +59,7 @@ export function* listQuestions(filter: QuestionFilter): Unit<QuestionPage> {
   const page = rows.slice(0, filter.limit);
   const last = page.at(-1);
   const nextCursor = last && rows.length > page.length ? toCursor(last) : null;
-  return { questions: page.map(toInboxQuestion), nextCursor };
+  return { questions: yield* viewQuestions(page), nextCursor };
 }
 
 /**
@@ -54,7 +69,7 @@ export function* listQuestions(filter: QuestionFilter): Unit<QuestionPage> {
 export function* getQuestion(questionId: string): Unit<InboxQuestion> {
   const row = yield* readQuestion(questionId);
   if (!row) throw new MeshError('QUESTION_NOT_FOUND', `there is no question ${questionId}`);
-  return toInboxQuestion(row);
+  return yield* viewQuestion(row);
 }
 
 const Cursor = z.tuple([z.int(), z.string()]);

@@ -4,14 +4,9 @@ import { all, run } from '@daca-mesh/protocol/server';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { query, type DeadlineRow } from '../store/schema.ts';
 import { getQuestion, listQuestions } from './inbox.ts';
-import {
-  answerQuestion,
-  type AskRequest,
-  askQuestion,
-  escalateQuestion,
-  expireQuestion,
-  withdrawQuestions,
-} from './questions.ts';
+import type { AskRequest } from './question-rows.ts';
+import { escalateQuestion } from './question-steps.ts';
+import { answerQuestion, askQuestion, expireQuestion, withdrawQuestions } from './questions.ts';
 import { type InboxStore, openInboxStore } from './testing/inbox-store.ts';
 
 let store: InboxStore;
@@ -37,7 +32,7 @@ const request = (fields: Partial<AskRequest> = {}): AskRequest => ({
 });
 const ask = (fields?: Partial<AskRequest>) => store.database.write(() => askQuestion(store, request(fields)));
 const answer = (given: Answer, by = 'ada', id = idOf(1)) =>
-  store.database.write(() => answerQuestion(store, id, given, by));
+  store.database.write(() => answerQuestion(store, id, given, store.identify(by)));
 const expire = (id = idOf(1)) => store.database.write(() => expireQuestion(store, id));
 const question = (id = idOf(1)) => store.database.read(() => getQuestion(id));
 const types = async (): Promise<string[]> => (await store.timeline(runId)).map(({ type }) => type);

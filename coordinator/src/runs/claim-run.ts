@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { query, type RunRow } from '../store/schema.ts';
 import type { ClaimOutcome, KitActivities } from '../workflow-kit/contract.ts';
 import type { UnitDeps } from './unit-deps.ts';
+import { forgetPast } from './forget-past.ts';
 import { insertRun, isChild, isOver, loadRun, newToken } from './run-rows.ts';
 import { unstallRun } from './stalled-runs.ts';
 
@@ -42,6 +43,7 @@ export function* claimRun(deps: UnitDeps, input: ClaimInput, schema: z.ZodType |
   const own = input.token === row.token || (input.token === undefined && broughtAlong);
   if (!own || row.workflow !== input.workflow) return stop('another instance runs this run');
   yield* unstallRun(deps.signals, row.run_id);
+  if (input.generation > row.generation) yield* forgetPast(row);
   yield* run(markRunning({ run_id: row.run_id, generation: input.generation, updated_at: Date.now() }));
   if (row.status === 'pending' && row.open_questions === 0 && !isChild(row)) {
     yield* deps.core.append(row.run_id, { status: { state: TaskState.TASK_STATE_WORKING } });

@@ -1,4 +1,4 @@
-import { TaskState } from '@a2a-js/sdk';
+import { type Part, TaskState } from '@a2a-js/sdk';
 import { artifact, dataPart, isMeshError, textPart } from '@daca-mesh/protocol';
 import { afterCommit, all, killPoint, run, statement, type TaskChange, type Unit } from '@daca-mesh/protocol/server';
 import { clearDeadline, setDeadline } from '../deadlines/deadlines.ts';
@@ -10,6 +10,7 @@ import { abandonCalls } from '../watcher/abandon-calls.ts';
 import type { UnitDeps } from './unit-deps.ts';
 import { runRetentionMs } from './forget-run.ts';
 import { requestCancel } from './cancel-run.ts';
+import { documentOf } from './run-artifacts.ts';
 import { isChild, isOver, loadRun, rootOf } from './run-rows.ts';
 import { releaseRoot } from './stalled-runs.ts';
 
@@ -97,6 +98,7 @@ export function* finishRun(
   }
   yield* setDeadline(deps.signals, { kind: 'retention', ref: runId, run_id: runId, due_at: now + runRetentionMs });
   yield* appendEnd(deps, row, end);
+  if (deps.onRunEnd) yield* deps.onRunEnd(row, end);
   return true;
 }
 
@@ -133,7 +135,7 @@ function taskChange(row: RunRow, end: RunEnd): TaskChange {
           artifact: artifact({
             artifactId: `${row.run_id}-result`,
             name: row.workflow,
-            parts: [dataPart(end.output ?? null), textPart(resultText(end.output))],
+            parts: [dataPart(end.output ?? null), readablePart(row.workflow, end.output)],
           }),
           lastChunk: true,
         },
@@ -175,6 +177,14 @@ function endData(end: RunEnd): unknown {
     default:
       return end satisfies never;
   }
+}
+
+/** An output for people: the document in it, with its name and media type, else its text. */
+function readablePart(workflow: string, output: unknown): Part {
+  const document = documentOf(workflow, output);
+  if (!document) return textPart(resultText(output));
+  const { content, mediaType, name: filename } = document;
+  return { ...textPart(content), mediaType, filename };
 }
 
 /** An output's readable form: its own text, as the agents' skills do it, else its JSON. */

@@ -9,6 +9,7 @@ export const runRetentionMs = 30 * 24 * 60 * 60 * 1_000;
 const tables = [
   'calls',
   'questions',
+  'question_approvals',
   'waits',
   'received_events',
   'outbox',

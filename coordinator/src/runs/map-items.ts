@@ -1,6 +1,8 @@
 import { afterCommit, all, first, killPoint, run, statement, type Unit } from '@daca-mesh/protocol/server';
+import { sql } from 'kysely';
 import { type MapItemRow, query, type RunRow } from '../store/schema.ts';
 import type { ItemOutcome, KitActivities, MapItem, UndoRecord } from '../workflow-kit/contract.ts';
+import { type MapProgress, mapProgress } from '../workflow-kit/map-progress.ts';
 
 /**
  * The items of a `map`: one row each. A lane takes one at a time, and an item stays with the lane that took it until it
@@ -52,14 +54,11 @@ const selectTaken = statement<{ map_id: string; lane_id: string }, Pick<MapItemR
     .limit(1),
 );
 
-const selectFree = statement<{ map_id: string }, Pick<MapItemRow, 'item' | 'input'>>((value) =>
-  query
-    .selectFrom('map_items')
-    .select(['item', 'input'])
-    .where('map_id', '=', value('map_id'))
-    .where('lane_id', 'is', null)
-    .orderBy('item')
-    .limit(1),
+/** Left to itself, SQLite looks for the first free item by the primary key, past every item that was taken. */
+const selectFree = statement<{ map_id: string }, Pick<MapItemRow, 'item' | 'input'>>(
+  (value) => sql<Pick<MapItemRow, 'item' | 'input'>>`
+    SELECT item, input FROM map_items INDEXED BY map_items_free
+    WHERE map_id = ${value('map_id')} AND lane_id IS NULL ORDER BY item LIMIT 1`,
 );
 
 const takeItem = statement<Key & { lane_id: string }, unknown>((value) =>
@@ -71,16 +70,42 @@ const takeItem = statement<Key & { lane_id: string }, unknown>((value) =>
     .where('lane_id', 'is', null),
 );
 
-/** Settles the item a lane has, and gives it the next one, in one commit. */
-export function* nextItem({
-  runId: laneId,
-  mapId,
-  settled,
-}: Parameters<KitActivities['nextItem']>[0]): Unit<{ item?: MapItem }> {
+interface Counts {
+  run_id: string;
+  last: number;
+  free: number | null;
+  taken: number;
+}
+
+/** Where a map stands: its last item, its first free one, and how many the lanes have. No row is read that has ended. */
+const selectCounts = statement<{ map_id: string }, Counts>(
+  (value) => sql<Counts>`
+    SELECT run_id, item AS last,
+      (SELECT item FROM map_items INDEXED BY map_items_free
+        WHERE map_id = ${value('map_id')} AND lane_id IS NULL ORDER BY item LIMIT 1) AS free,
+      (SELECT count(*) FROM map_items INDEXED BY map_items_taken
+        WHERE map_id = ${value('map_id')} AND lane_id > '' AND outcome IS NULL) AS taken
+    FROM map_items WHERE map_id = ${value('map_id')} ORDER BY item DESC LIMIT 1`,
+);
+
+/** What is to be told now that one more item has ended. Items are taken in order, so those before the first free one are. */
+function* progressOf(mapId: string, items: string): Unit<(MapProgress & { runId: string }) | undefined> {
+  const counts = yield* first(selectCounts({ map_id: mapId }));
+  if (!counts) return undefined;
+  const total = counts.last + 1;
+  const reached = mapProgress((counts.free ?? total) - counts.taken, total, items);
+  return reached && { ...reached, runId: counts.run_id };
+}
+
+/** Settles the item a lane has, and gives it the next one, in one commit. `tell` makes the run's progress known. */
+export function* nextItem(
+  { runId: laneId, mapId, settled, progress }: Parameters<KitActivities['nextItem']>[0],
+  tell: (progress: MapProgress & { runId: string }) => Unit<void>,
+): Unit<{ item?: MapItem }> {
   const lane = { map_id: mapId, lane_id: laneId };
   if (settled) {
     const { index, outcome, undos } = settled;
-    yield* run(
+    const isNew = yield* run(
       settleItem({
         ...lane,
         item: index,
@@ -88,6 +113,8 @@ export function* nextItem({
         undos: undos.length > 0 ? JSON.stringify(undos) : null,
       }),
     );
+    const reached = isNew === 1 && progress !== undefined ? yield* progressOf(mapId, progress) : undefined;
+    if (reached) yield* tell(reached);
     yield* afterCommit(() => killPoint('item-settled'));
   }
   const taken = yield* first(selectTaken(lane));

@@ -1,5 +1,5 @@
-import { digest, isMeshError, MeshError } from '@daca-mesh/protocol';
-import { first, run, type Unit } from '@daca-mesh/protocol/server';
+import { digest, isMeshError, MeshError, type MeshErrorCode } from '@daca-mesh/protocol';
+import { all, first, run, type Unit } from '@daca-mesh/protocol/server';
 import type { Expression, ExpressionBuilder, SqlBool } from 'kysely';
 import { clearDeadline, setDeadline } from '../deadlines/deadlines.ts';
 import { answerFromEvent } from '../inbox/answers.ts';
@@ -22,12 +22,14 @@ export interface ReceivedEvent {
   payload: unknown;
   /** The same event under the same id again changes nothing; another one is refused. */
   eventId: string;
+  /** The caller it came from. */
   by: string;
 }
 
 /**
  * Takes an event for a run: it answers the question or ends the wait it fits, else it is kept for one that comes.
- * @returns whether it is new. @throws MeshError `RUN_NOT_FOUND`, `RUN_FINISHED`, `INVALID_ARGUMENT`, `ANSWER_INVALID`.
+ * @returns whether it is new. @throws MeshError `RUN_NOT_FOUND`, `RUN_FINISHED`, `INVALID_ARGUMENT`, and what `answerQuestion`
+ *   throws.
  */
 export function* receiveEvent(deps: UnitDeps, event: ReceivedEvent): Unit<boolean> {
   if (isKitEvent(event.name)) {
@@ -70,7 +72,7 @@ export function* waitForEvent(
   if (known) return waitOutcome(known);
   const now = Date.now();
   const event = wait.event.toLowerCase();
-  const earlier = yield* oldestUnconsumed(runId, event);
+  const [earlier] = yield* unconsumed(runId, event, 1);
   const owner = yield* loadRun(runId);
   yield* run(
     query
@@ -118,27 +120,34 @@ export function* withdrawWaits(waitIds: readonly string[]): Unit<void> {
   }
 }
 
-/** Answers an open question with the oldest event that fits it and came before the question did. */
+/** Answers an open question with the events that fit it and came before the question did, until it is closed. */
 export function* answerByEarlierEvent(
   deps: UnitDeps,
   runId: string,
   questionId: string,
   eventName: string,
 ): Unit<void> {
-  const earlier = yield* oldestUnconsumed(runId, eventName.toLowerCase());
-  if (!earlier) return;
-  const payload = JSON.parse(earlier.payload) as unknown;
-  try {
-    yield* answerByEvent(
-      deps,
-      { runId, name: earlier.name, payload, eventId: earlier.event_id, by: 'event' },
-      questionId,
-    );
-  } catch (error) {
-    // What does not fit this question may fit a later one; nobody is there any more to be told.
-    if (!isMeshError(error) || error.code !== 'ANSWER_INVALID') throw error;
+  for (const earlier of yield* unconsumed(runId, eventName.toLowerCase(), maxEarlier)) {
+    const { name, event_id: eventId } = earlier;
+    const payload = JSON.parse(earlier.payload) as unknown;
+    try {
+      yield* answerByEvent(deps, { runId, name, payload, eventId, by: earlier.caller ?? 'event' }, questionId);
+    } catch (error) {
+      // What does not fit this question may fit a later one; nobody is there any more to be told.
+      if (!isMeshError(error) || !unfit.has(error.code)) throw error;
+    }
   }
 }
+
+/** Why an event does not answer a question. */
+const unfit: ReadonlySet<MeshErrorCode> = new Set([
+  'ALREADY_APPROVED',
+  'ANSWER_INVALID',
+  'AUTHENTICATION_REQUIRED',
+  'NOT_ASSIGNED',
+]);
+/** Events looked at for a question that opens. */
+const maxEarlier = 100;
 
 function* answerByEvent(deps: UnitDeps, event: ReceivedEvent, questionId?: string): Unit<boolean> {
   const open = query
@@ -153,7 +162,7 @@ function* answerByEvent(deps: UnitDeps, event: ReceivedEvent, questionId?: strin
     (questionId === undefined ? open : open.where('question_id', '=', questionId)).compile(),
   );
   if (!question) return false;
-  yield* answerFromEvent(deps, question, event.payload, event.by);
+  yield* answerFromEvent(deps, question, event.payload, deps.identify(event.by));
   yield* consume(event.eventId, question.question_id);
   return true;
 }
@@ -173,6 +182,7 @@ function* storeEvent(event: ReceivedEvent): Unit<boolean> {
         payload: JSON.stringify(event.payload ?? null),
         received_at: Date.now(),
         consumed_by: null,
+        caller: event.by,
       })
       .onConflict((conflict) => conflict.column('event_id').doNothing())
       .compile(),
@@ -207,11 +217,11 @@ function* closeWait(deps: UnitDeps, wait: WaitRow, outcome: WaitOutcome, eventId
   yield* raiseEvent(deps.signals, wait.run_id, eventNames.wait(wait.wait_id), outcome);
 }
 
-/** The oldest event of this name that nobody took: a child hears its own and its root's. */
-function* oldestUnconsumed(runId: string, name: string): Unit<ReceivedEventRow | undefined> {
+/** The oldest events of this name that nobody took: a child hears its own and its root's. */
+function* unconsumed(runId: string, name: string, limit: number): Unit<readonly ReceivedEventRow[]> {
   const owner = yield* loadRun(runId);
   const root = owner ? rootOf(owner) : runId;
-  return yield* first(
+  return yield* all(
     query
       .selectFrom('received_events')
       .selectAll()
@@ -219,7 +229,7 @@ function* oldestUnconsumed(runId: string, name: string): Unit<ReceivedEventRow |
       .where('name', '=', name)
       .where('consumed_by', 'is', null)
       .orderBy('received_at')
-      .limit(1)
+      .limit(limit)
       .compile(),
   );
 }

@@ -1,6 +1,16 @@
+import { digest } from '@daca-mesh/protocol';
 import type { RunRow, RunStatus } from '../store/schema.ts';
 import { rootOf, runStatus } from './run-rows.ts';
 import type { RunStall } from './stalled-runs.ts';
+
+/** How far a run is: what it told last. */
+interface RunProgress {
+  message: string;
+  /** Of the whole. */
+  percent?: number;
+  /** The step it is at. */
+  step?: string;
+}
 
 /** A run as the HTTP API and the command line show it. */
 export interface Run {
@@ -12,7 +22,7 @@ export interface Run {
   workflow: string;
   version: number;
   status: RunStatus;
-  progress?: unknown;
+  progress?: RunProgress;
   input: unknown;
   output?: unknown;
   error?: unknown;
@@ -22,6 +32,17 @@ export interface Run {
   updatedAt: string;
   links: Record<string, string>;
 }
+
+/**
+ * What changes with whatever a client waits for: the status, with which output and error come, the progress, a stall. An
+ * entity tag, weak because other fields may differ.
+ */
+export const runTag = ({ status, progress, stalled }: Pick<Run, 'status' | 'progress' | 'stalled'>): string =>
+  `W/"${digest([status, progress ?? null, stalled ?? null]).slice(0, 22)}"`;
+
+/** The tag of a run's row, for those who ask often. */
+export const rowTag = (row: RunRow): string =>
+  runTag({ status: runStatus(row), ...jsonField('progress', row.progress), ...stallOf(row) });
 
 /** The public shape of a run's row. */
 export function toRun(row: RunRow): Run {
@@ -45,6 +66,7 @@ export function toRun(row: RunRow): Run {
       self,
       timeline: `${self}/timeline`,
       events: `${self}/events`,
+      artifacts: `${self}/artifacts`,
       questions: `/questions?runId=${row.run_id}`,
     },
   };

@@ -4,9 +4,8 @@ import { listRuns, type RunFilter, type RunPage } from './list-runs.ts';
 import { receiveEvent } from './receive-event.ts';
 import { requestCancel } from './cancel-run.ts';
 import { resumeRun, suspendRun } from './run-owner.ts';
-import { requireOpenRoot, requireRun, runStatus } from './run-rows.ts';
-import type { RunStatus } from '../store/schema.ts';
-import { type Run, toRun } from './run-view.ts';
+import { requireOpenRoot, requireRun } from './run-rows.ts';
+import { rowTag, type Run, toRun } from './run-view.ts';
 import type { StoreDeps } from './unit-deps.ts';
 
 /** What is done with runs from outside. Every change is one commit, and the reply shows what was committed. */
@@ -15,8 +14,8 @@ export interface Runs {
   start(workflow: string, input: unknown, options: { caller: string; messageId?: string }): Promise<Run>;
   /** @throws MeshError `RUN_NOT_FOUND`. */
   get(runId: string): Promise<Run>;
-  /** The run's status alone, for those who ask often. @throws MeshError `RUN_NOT_FOUND`. */
-  status(runId: string): Promise<RunStatus>;
+  /** What changes when the run does, for those who ask often: see `runTag`. @throws MeshError `RUN_NOT_FOUND`. */
+  tag(runId: string): Promise<string>;
   list(filter: RunFilter): Promise<RunPage>;
   /** Asks for the cancel; what was done is undone first. @throws MeshError `RUN_NOT_FOUND`, `RUN_FINISHED`, `INVALID_ARGUMENT` for a child. */
   cancel(runId: string, reason?: string, by?: string): Promise<Run>;
@@ -53,7 +52,7 @@ export function createRuns(
       return get(task.id);
     },
     get,
-    status: async (runId) => runStatus(await database.read(() => requireRun(runId))),
+    tag: async (runId) => rowTag(await database.read(() => requireRun(runId))),
     list: (filter) => database.read(() => listRuns(filter)),
     cancel: async (runId, reason, by = 'local') => {
       await database.write(function* () {

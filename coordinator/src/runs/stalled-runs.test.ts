@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { all, run, type Unit } from '@daca-mesh/protocol/server';
+import { createCallers, all, run, type Unit } from '@daca-mesh/protocol/server';
 import { afterAll, expect, it } from 'vitest';
 import { openCoordinatorDatabase } from '../store/open.ts';
 import { query } from '../store/schema.ts';
@@ -57,7 +57,8 @@ const never = function* (): Unit<never> {
 
 it('shows a run as stalled for as long as a child of it is, also where that was ended from outside', async () => {
   const signals = createSignals();
-  const deps = { signals, core: { append: never, load: never, create: never } };
+  const core = { append: never, load: never, create: never };
+  const deps = { signals, core, identify: createCallers({}).identify };
   const born = { workflow: 'w', version: 1, caller: 'me', input: {}, status: 'running', token: 't' } as const;
   const child = { root_run_id: 'root', parent_run_id: 'root', path: '0', suspended: 0, canceling: 0 };
   const children = ['first', 'second'];

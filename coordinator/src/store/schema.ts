@@ -10,6 +10,7 @@ export interface CoordinatorSchema {
   runs: RunRow;
   calls: CallRow;
   questions: QuestionRow;
+  question_approvals: QuestionApprovalRow;
   waits: WaitRow;
   received_events: ReceivedEventRow;
   outbox: OutboxRow;
@@ -118,6 +119,12 @@ export interface QuestionRow {
   on_deadline: string | null;
   escalation: string;
   escalated: number;
+  reminders: string;
+  reminded: number;
+  /** People and roles: those it is for, and everybody it was escalated to. Empty: whoever can. */
+  may_answer: string;
+  /** How many must approve, and who; null where one answer decides. */
+  approvals: string | null;
   status: 'open' | 'answered' | 'expired' | 'withdrawn';
   answer: string | null;
   answered_by: string | null;
@@ -125,6 +132,15 @@ export interface QuestionRow {
   closed_at: number | null;
   /** When the answer reached the agent that asked; null until then, and for questions of workflows. */
   delivered_at: number | null;
+}
+
+/** An approval of a question that needs several; whoever is there has approved. */
+interface QuestionApprovalRow {
+  question_id: string;
+  principal: string;
+  run_id: string;
+  at: number;
+  reason: string | null;
 }
 
 export interface WaitRow {
@@ -145,6 +161,8 @@ export interface ReceivedEventRow {
   payload: string;
   received_at: number;
   consumed_by: string | null;
+  /** Who sent it; null for those of before this was noted. */
+  caller: string | null;
 }
 
 export interface OutboxRow {
@@ -162,7 +180,16 @@ export interface OutboxRow {
 }
 
 export interface DeadlineRow {
-  kind: 'call-limit' | 'call-silence' | 'question' | 'escalation' | 'wait' | 'child' | 'purge' | 'retention';
+  kind:
+    | 'call-limit'
+    | 'call-silence'
+    | 'question'
+    | 'escalation'
+    | 'reminder'
+    | 'wait'
+    | 'child'
+    | 'purge'
+    | 'retention';
   ref: string;
   run_id: string;
   due_at: number;
@@ -222,7 +249,9 @@ export const timelineTypes = [
   'call-failed',
   'call-canceled',
   'question-asked',
+  'question-reminded',
   'question-escalated',
+  'question-approved',
   'question-answered',
   'question-expired',
   'question-withdrawn',
@@ -339,5 +368,22 @@ export const coordinatorMigrations: readonly string[] = [
   CREATE INDEX map_items_free ON map_items (map_id, item) WHERE lane_id IS NULL;
   CREATE INDEX map_items_taken ON map_items (lane_id) WHERE outcome IS NULL;
   CREATE INDEX map_items_by_run ON map_items (run_id);
+  `,
+  `
+  ALTER TABLE questions ADD COLUMN reminders TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE questions ADD COLUMN reminded INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE questions ADD COLUMN may_answer TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE questions ADD COLUMN approvals TEXT;
+  UPDATE questions SET may_answer = json_array(assignee) WHERE assignee IS NOT NULL;
+
+  CREATE TABLE question_approvals (
+    question_id TEXT NOT NULL, principal TEXT NOT NULL, run_id TEXT NOT NULL, at INTEGER NOT NULL, reason TEXT,
+    PRIMARY KEY (question_id, principal)) STRICT, WITHOUT ROWID;
+  CREATE INDEX question_approvals_by_run ON question_approvals (run_id);
+
+  ALTER TABLE received_events ADD COLUMN caller TEXT;
+  `,
+  `
+  CREATE INDEX calls_by_end ON calls (settled_at) WHERE settled_at IS NOT NULL;
   `,
 ];

@@ -13,6 +13,7 @@ import {
   resumeLimits,
   settleCall,
   updateCall,
+  withdrawCallQuestions,
 } from './call-rows.ts';
 
 /** How long the outcome of a call that was given up is awaited; then it counts as canceled, its true end unknown. */
@@ -37,6 +38,8 @@ export function* abandonCalls(deps: UnitDeps, { runId, calls, reason }: Abandonm
       yield* settleCall(deps, row, { status: 'canceled', failure: neverSent(reason) }, { raise: true });
     } else if (row.state !== 'settled' && row.abandoned === abandonedFor.nothing) {
       yield* abandonCall(deps, row, abandonedFor.givenUp, abandonLimitMs);
+      // An approval that comes now must not be brought to an agent that cannot be told of the end yet.
+      if (row.state === 'open') yield* withdrawCallQuestions(deps, row, reason);
     }
   }
   yield* afterCommit(() => deps.signals.calls.emit());

@@ -1,7 +1,7 @@
 import type { Task } from '@a2a-js/sdk';
 import { Answer, isMeshError } from '@daca-mesh/protocol';
 import { taskQuestion } from '@daca-mesh/protocol/client';
-import { all, statement, type Unit } from '@daca-mesh/protocol/server';
+import { all, killPoint, statement, type Unit } from '@daca-mesh/protocol/server';
 import type { Peer } from '../directory/peer.ts';
 import { type CallRow, query, type QuestionRow } from '../store/schema.ts';
 import type { CallOutcome, Failure } from '../workflow-kit/contract.ts';
@@ -69,7 +69,10 @@ export class AnswerDelivery {
     try {
       const row = await database.read(() => callOf(question));
       if (!row || row.state === 'settled') return;
-      if (question.remote_question_id === null || question.answer === null) {
+      // A call that is given up is canceled; an answer would only set its agent going again.
+      if (question.remote_question_id !== null && row.abandoned !== abandonedFor.nothing) {
+        await database.write(() => markDelivered(id));
+      } else if (question.remote_question_id === null || question.answer === null) {
         await database.write(() => settleWithoutAgent(this.#deps, row, question));
       } else await this.#answer(row, question, Answer.parse(JSON.parse(question.answer)));
       this.#waiting.delete(id);
@@ -84,17 +87,12 @@ export class AnswerDelivery {
   }
 
   async #answer(row: CallRow, question: QuestionRow, answer: Answer): Promise<void> {
-    const { database, directory, settings } = this.#deps;
+    const { database, directory } = this.#deps;
     const peer = directory.at(row.peer_url ?? '');
     if (!peer || row.task_id === null) throw new Error('the agent is not known yet');
     try {
-      const task =
-        (await this.#alreadyAnswered(peer, row.task_id, question)) ??
-        (await peer.client.answer(
-          row.task_id,
-          { ...answer, questionId: question.remote_question_id ?? '' },
-          { messageId: `${question.question_id}-answer`, lingerMs: settings.lingerMs, signal: this.#signal },
-        ));
+      const task = await this.#tell(peer, row.task_id, question, answer);
+      killPoint('answer-sent');
       await database.write(() => recordAnswered(this.#deps, row, question, task));
     } catch (error) {
       if (!isMeshError(error) || error.retryable || this.#signal.aborted || error.code === 'PEER_UNREACHABLE')
@@ -103,11 +101,18 @@ export class AnswerDelivery {
     }
   }
 
-  /** An answer that may have arrived is not sent again to an agent that would take it twice. */
-  async #alreadyAnswered(peer: Peer, taskId: string, question: QuestionRow): Promise<Task | undefined> {
-    if (peer.idempotent || !this.#waiting.has(question.question_id)) return undefined;
-    const task = await peer.client.get(taskId, { signal: this.#signal, historyLength: 0 });
-    return taskQuestion(task)?.id === question.remote_question_id ? undefined : task;
+  /** @returns the task as the answer, or an earlier delivery of it, left it. */
+  async #tell(peer: Peer, taskId: string, question: QuestionRow, answer: Answer): Promise<Task> {
+    const signal = this.#signal;
+    const { lingerMs } = this.#deps.settings;
+    const told = { ...answer, questionId: question.remote_question_id ?? '' };
+    const options = { messageId: `${question.question_id}-answer`, lingerMs, signal };
+    if (peer.idempotent) return peer.client.answer(taskId, told, options);
+    // Another agent would take a repeated answer for one to its next question, and an earlier process may have sent it.
+    const task = await peer.client.get(taskId, { signal, historyLength: 0 });
+    if (taskQuestion(task)?.id !== question.remote_question_id) return task;
+    // The task names its context, but the SDK for Python, once restarted, wants to hear it.
+    return peer.client.answer(taskId, told, { ...options, contextId: task.contextId });
   }
 }
 

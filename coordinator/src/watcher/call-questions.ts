@@ -1,6 +1,7 @@
 import { digest, type Question } from '@daca-mesh/protocol';
 import { all, run, statement, type Unit } from '@daca-mesh/protocol/server';
-import { askQuestion, readQuestion, withdrawQuestions } from '../inbox/questions.ts';
+import { readQuestion } from '../inbox/question-rows.ts';
+import { askQuestion, withdrawQuestions } from '../inbox/questions.ts';
 import { type CallRow, query, type QuestionRow } from '../store/schema.ts';
 import { callRef, keyOf } from './call-rows.ts';
 import type { WatcherDeps } from './watcher-deps.ts';

@@ -202,7 +202,7 @@ export function* settleCall(
     return earlier ? outcomeOf(earlier) : outcome;
   }
   yield* clearLimits(key);
-  yield* withdrawCallQuestions(deps, settled);
+  yield* withdrawCallQuestions(deps, settled, 'the call it came from has ended');
   yield* appendTimeline(deps.signals, row.run_id, timelineEntry(settled, outcome));
   if (options.raise) yield* raiseEvent(deps.signals, row.run_id, eventNames.call(row.call_id, row.attempt), outcome);
   yield* afterCommit(() => killPoint('call-settled'));
@@ -217,10 +217,10 @@ export const neverSent = (reason: string): Failure => ({
   details: { sent: false },
 });
 
-function* withdrawCallQuestions(deps: UnitDeps, row: CallRow): Unit<void> {
+/** Closes the question of a call that nobody needs answered any more. */
+export function* withdrawCallQuestions(deps: UnitDeps, row: CallRow, reason: string): Unit<void> {
   const open = yield* first(selectOpenQuestion({ run_id: row.run_id, call_id: row.call_id, attempt: row.attempt }));
   if (!open) return;
-  const reason = 'the call it came from has ended';
   yield* withdrawQuestions(deps, { runId: row.run_id, questionIds: [open.question_id], reason });
 }
 

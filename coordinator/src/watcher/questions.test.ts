@@ -3,6 +3,7 @@ import { startForeignAgent } from '@daca-mesh/protocol/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { listQuestions } from '../inbox/inbox.ts';
 import { answerQuestion, expireQuestion } from '../inbox/questions.ts';
+import { startCuttingProxy } from '../runs/testing/cutting-proxy.ts';
 import type { Script } from '../runs/testing/scripted-engine.ts';
 import { type Behaviour, callOf, TestMesh } from '../runs/testing/test-mesh.ts';
 import { abandonCalls } from './abandon-calls.ts';
@@ -39,6 +40,11 @@ describe("an agent's question", () => {
     answers.push(resumed.answer);
     return { colour: resumed.answer.value };
   };
+  const askingTwice: Behaviour = async ({ task, resumed }) => {
+    if (resumed) answers.push(resumed.answer.value);
+    if (answers.length === 2) return { answers };
+    return task.ask({ prompt: answers.length === 0 ? 'First?' : 'Second?' });
+  };
   beforeEach(async () => {
     answers = [];
     mesh = await TestMesh.create({ once, answering });
@@ -56,10 +62,10 @@ describe("an agent's question", () => {
   const answer = (questionId: string, value: unknown) =>
     mesh.coordinator.database.write(() =>
       answerQuestion(
-        { signals: mesh.coordinator.signals, core: mesh.server.core },
+        mesh.coordinator.inbox,
         questionId,
         { action: 'answer', value },
-        'ann',
+        mesh.coordinator.inbox.identify('ann'),
       ),
     );
   const outcomeOf = (runId: string) =>
@@ -119,8 +125,7 @@ describe("an agent's question", () => {
     await mesh.start();
     const runId = await mesh.run('once');
     const question = await asked();
-    const deps = { signals: mesh.coordinator.signals, core: mesh.server.core };
-    await mesh.coordinator.database.write(() => expireQuestion(deps, question.id));
+    await mesh.coordinator.database.write(() => expireQuestion(mesh.coordinator.inbox, question.id));
     expect(await outcomeOf(runId)).toMatchObject({ status: 'timed-out' });
     expect(answers).toEqual([]);
   });
@@ -130,10 +135,39 @@ describe("an agent's question", () => {
     await mesh.start();
     const runId = await mesh.run('once');
     await asked();
-    const deps = { signals: mesh.coordinator.signals, core: mesh.server.core };
+    const deps = { ...mesh.coordinator.inbox, core: mesh.server.core };
     await mesh.coordinator.database.write(() => abandonCalls(deps, { runId, reason: 'enough' }));
     expect(await outcomeOf(runId)).toMatchObject({ status: 'canceled' });
     expect(await questions()).toMatchObject([{ status: 'withdrawn' }]);
+  });
+
+  it('cannot be answered any more once its call was given up, though its agent is away', async () => {
+    const agent = await mesh.agent({ work: asking });
+    await mesh.start();
+    const runId = await mesh.run('once');
+    const { id } = await asked();
+    await agent.close();
+    const deps = { ...mesh.coordinator.inbox, core: mesh.server.core };
+    await mesh.coordinator.database.write(() => abandonCalls(deps, { runId, reason: 'enough' }));
+    await expect(answer(id, 'blue')).rejects.toMatchObject({ code: 'QUESTION_CLOSED' });
+    await mesh.agent({ work: asking }, { port: Number(new URL(agent.url).port) });
+    expect(await outcomeOf(runId)).toMatchObject({ status: 'canceled' });
+    expect(answers).toEqual([]);
+  });
+
+  it('does not set its agent going by an answer from before its call was given up', async () => {
+    await mesh.agent({ work: asking });
+    await mesh.start();
+    const runId = await mesh.run('once');
+    const { id } = await asked();
+    const { inbox } = mesh.coordinator;
+    const deps = { ...inbox, core: mesh.server.core };
+    await mesh.coordinator.database.write(function* () {
+      yield* answerQuestion(inbox, id, { action: 'answer', value: 'blue' }, inbox.identify('ann'));
+      yield* abandonCalls(deps, { runId, reason: 'enough' });
+    });
+    expect(await outcomeOf(runId)).toMatchObject({ status: 'canceled' });
+    expect(answers).toEqual([]);
   });
 
   it('may be answered by the workflow instead, once', async () => {
@@ -148,6 +182,30 @@ describe("an agent's question", () => {
     expect(await outcomeOf(await mesh.run('answering'))).toMatchObject({ output: { said: 'about "What?"' } });
     expect(answers).toHaveLength(1);
     expect(await questions()).toMatchObject([{ status: 'answered', answeredBy: 'workflow' }]);
+  });
+
+  it('of a plain A2A agent is answered once, also when who sent the answer died before hearing so', async () => {
+    await using proxy = await startCuttingProxy();
+    const agent = await mesh.agent({ work: askingTwice }, { ours: false, publicUrl: proxy.url });
+    proxy.target = agent.url;
+    await mesh.start();
+    const runId = await mesh.run('once');
+    const first = await asked();
+    proxy.cut = 'after';
+    await answer(first.id, 'one');
+    await vi.waitFor(() => expect(answers).toEqual(['one']), 10_000);
+    await mesh.crash();
+    proxy.cut = undefined;
+    await mesh.start();
+    const second = await vi.waitFor(async () => {
+      const open = (await questions()).find(({ status }) => status === 'open');
+      expect(open).toMatchObject({ prompt: 'Second?' });
+      return open!;
+    }, 10_000);
+    await answer(second.id, 'two');
+    expect(await outcomeOf(runId)).toMatchObject({ status: 'completed', output: { answers: ['one', 'two'] } });
+    const [context] = proxy.contexts;
+    expect(proxy.contexts).toEqual([expect.any(String), context, context]);
   });
 
   it('of a plain A2A agent is answered in plain words', async () => {

@@ -147,7 +147,9 @@ function checkedOutput(
   row: CallRow,
   output: unknown,
 ): { status: 'completed'; output: unknown } | { status: 'failed'; failure: Failure } {
-  const parsed = row.skill === null ? undefined : deps.outputSchema(row.skill)?.safeParse(output);
+  // What a skill of that id is to an agent outside the mesh, only that agent knows.
+  const skill = 'url' in optionsOf(row).target ? null : row.skill;
+  const parsed = skill === null ? undefined : deps.outputSchema(skill)?.safeParse(output);
   if (!parsed || parsed.success) return { status: 'completed', output: parsed ? parsed.data : (output ?? null) };
   const message = `what ${row.agent ?? 'the agent'} returned does not fit the skill ${row.skill ?? ''}: ${parsed.error.message}`;
   return { status: 'failed', failure: { code: 'INVALID_OUTPUT', message, retryable: false } };

@@ -53,8 +53,9 @@ describe('a message whose connection broke', () => {
     }, 10_000);
   const decide = async (value: unknown) => {
     const { id } = await question();
-    const deps = { signals: mesh.coordinator.signals, core: mesh.server.core };
-    await mesh.coordinator.database.write(() => answerQuestion(deps, id, { action: 'answer', value }, 'ann'));
+    const { database, inbox } = mesh.coordinator;
+    const answer = { action: 'answer', value } as const;
+    await database.write(() => answerQuestion(inbox, id, answer, inbox.identify('ann')));
   };
 
   it('is sent again to a peer that recognizes it', async () => {

@@ -1,4 +1,4 @@
-import { type Answer, type AnswerAction, MeshError } from '@daca-mesh/protocol';
+import { type Answer, type AnswerAction, type Approval, type ApprovalRule, MeshError } from '@daca-mesh/protocol';
 import { z } from 'zod';
 import { askQuestion } from './ask-question.ts';
 import { type Duration, toMs } from './duration.ts';
@@ -20,17 +20,30 @@ export interface Ask<V> {
   deadline?: Duration;
   /** The answer taken at the deadline. Without it the outcome is `expired` and the workflow decides. */
   onDeadline?: Answer;
-  /** Who is asked next, and when. */
+  /** When those who are asked are reminded, after it was asked. */
+  reminders?: { after: Duration }[];
+  /** Who is asked next, and when. Who was asked before may still answer. */
   escalation?: { after: Duration; assignee: string }[];
-  /** A user-named event that answers it too; its payload is the value of an `answer`. */
+  /**
+   * How many different people must approve, and who they may be (people or roles). One reject ends it. More than one
+   * needs callers with a token of their own, and takes no other actions than `approve` and `reject`.
+   */
+  approvals?: ApprovalRule;
+  /**
+   * A user-named event that answers it too: by `{ approved, by?, reason? }` or `{ action, value?, by?, reason? }`, or, where
+   * an `answer` is taken, by a payload that is its value.
+   */
   event?: string;
 }
 
-/** What was decided. The question's row is the only judge: late and second answers never arrive here. */
+/**
+ * What was decided. The question's row is the only judge: late and second answers never arrive here. `approvals` are those
+ * of a question with `approvals`, also where others were missing; else none.
+ */
 export type AskOutcome<V> =
-  | { status: 'answered'; answer: Decided<V>; by: string }
+  | { status: 'answered'; answer: Decided<V>; by: string; approvals: Approval[] }
   /** Nobody decided in time; `answer` is the one that was laid down for this case. */
-  | { status: 'expired'; answer: Decided<V> | undefined };
+  | { status: 'expired'; answer: Decided<V> | undefined; approvals: Approval[] };
 
 /** An answer whose value was checked. */
 type Decided<V> =
@@ -40,7 +53,7 @@ type Decided<V> =
 /** Asks and waits for the decision. */
 export async function* ask<V>(run: Run, question: Ask<V>): Step<AskOutcome<V>> {
   const place = yield* run.enter();
-  const { prompt, actions = ['approve', 'reject'], schema, deadline, escalation } = question;
+  const { prompt, actions = ['approve', 'reject'], schema, deadline, reminders, escalation } = question;
   const verdict = yield* askQuestion(run, place, {
     prompt,
     actions,
@@ -49,15 +62,18 @@ export async function* ask<V>(run: Run, question: Ask<V>): Step<AskOutcome<V>> {
     ...(question.assignee === undefined ? {} : { assignee: question.assignee }),
     ...(deadline === undefined ? {} : { timeoutMs: toMs(deadline) }),
     ...(question.onDeadline === undefined ? {} : { onDeadline: question.onDeadline }),
+    ...(reminders ? { reminders: reminders.map(({ after }) => ({ afterMs: toMs(after) })) } : {}),
     ...(escalation
       ? { escalation: escalation.map(({ after, assignee }) => ({ afterMs: toMs(after), assignee })) }
       : {}),
+    ...(question.approvals === undefined ? {} : { approvals: question.approvals }),
     ...(question.event === undefined ? {} : { event: question.event.toLowerCase() }),
   });
+  const { approvals = [] } = verdict;
   if (verdict.status === 'expired') {
-    return { status: 'expired', answer: verdict.answer && decided(verdict.answer, schema) };
+    return { status: 'expired', answer: verdict.answer && decided(verdict.answer, schema), approvals };
   }
-  return { status: 'answered', answer: decided(verdict.answer, schema), by: verdict.by };
+  return { status: 'answered', answer: decided(verdict.answer, schema), by: verdict.by, approvals };
 }
 
 function decided<V>({ action, value, reason }: Answer, schema: z.ZodType<V> | undefined): Decided<V> {

@@ -4,8 +4,14 @@ import type { AskedQuestion } from './contract.ts';
 import type { Duration } from './duration.ts';
 import type { Step } from './orchestration.ts';
 
-/** Who is called: any agent with the skill, or a named one. */
-export type CallTarget<S extends string = string> = { skill: S } | { agent: string; skill?: S };
+/**
+ * Who is called: any agent with the skill, a named one, or one outside the mesh by the URL of its card or its origin,
+ * where the operator allows it (`MESH_ALLOW_AGENTS`).
+ */
+export type CallTarget<S extends string = string> =
+  | { skill: S }
+  | { agent: string; skill?: S }
+  | { url: string; skill?: S };
 
 /** What a skill takes; `unknown` for one that agent-cards does not know. */
 export type SkillInput<S extends string> = S extends SkillId ? SkillMap[S]['input'] : unknown;
@@ -31,12 +37,12 @@ interface UndoCall<Output, S extends string> {
 /** A call that undoes something, as data. It must accept that there is nothing to undo. */
 export type UndoingCall =
   | { [S in SkillId]: { target: CallTarget<S>; input: SkillInput<S> } }[SkillId]
-  | { target: { agent: string }; input: unknown };
+  | { target: { agent: string } | { url: string }; input: unknown };
 
 /** One undoing call per known skill, so that input and target fit each other. */
 type AnyUndoCall<Output> =
   | { [S in SkillId]: UndoCall<Output, S> }[SkillId]
-  | { target: { agent: string }; input(result: Output | undefined): unknown };
+  | { target: { agent: string } | { url: string }; input(result: Output | undefined): unknown };
 
 /** How a call is made. Every option has a default. */
 export interface CallOptions<Output> {

@@ -11,6 +11,7 @@ import { callIdOf, effectKeyOf, messageIdOf } from './identity.ts';
 import { invoke, pause } from './invoke.ts';
 import type { Step } from './orchestration.ts';
 import type { Place, Run } from './run.ts';
+import { targetLabel } from './target-label.ts';
 
 const defaults = { attempts: 5, timeoutMs: 10 * 60_000, noProgressMs: 5 * 60_000 };
 
@@ -124,11 +125,12 @@ function checkOutput(outcome: SettledOutcome, { target }: CallRequest): SettledO
   return { status: 'failed', failure, agent, taskId };
 }
 
-function outputSchemaOf({ skill }: { skill?: string }): ExhaustedCall['outputSchema'] {
+function outputSchemaOf(target: CallTarget): ExhaustedCall['outputSchema'] {
+  const { skill } = target;
+  // What a skill of that id is to an agent outside the mesh, only that agent knows.
+  if ('url' in target) return undefined;
   // Guarded by hasOwn.
   return skill !== undefined && Object.hasOwn(skillSchemas, skill)
     ? skillSchemas[skill as keyof typeof skillSchemas].output
     : undefined;
 }
-
-const targetLabel = (target: CallTarget): string => target.skill ?? ('agent' in target ? target.agent : 'an agent');

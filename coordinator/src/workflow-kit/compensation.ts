@@ -2,7 +2,7 @@ import { isMeshError, MeshError } from '@daca-mesh/protocol';
 import type { ActivityOutput } from './activity-message.ts';
 import { Branch } from './branch.ts';
 import { call } from './call.ts';
-import type { HandedUndos, RunEnd, UndoRecord } from './contract.ts';
+import type { Failure, HandedUndos, RunEnd, UndoRecord } from './contract.ts';
 import { toFailure } from './failure.ts';
 import { invoke } from './invoke.ts';
 import { localActivity } from './local-activity.ts';
@@ -20,7 +20,7 @@ export async function* unwind(run: Run, root: Branch, error: unknown): Step<RunE
   run.compensating = true;
   run.branch = new Branch('undo');
   yield* settleOpenWork(run, [root], 'unwind', canceled ? 'the run was canceled' : 'the run failed');
-  const { undone, notUndone } = run.root === undefined ? yield* compensate(run) : { undone: [], notUndone: [] };
+  const { undone, notUndone } = run.root === undefined ? yield* compensate(run, toFailure(error)) : { undone: [], notUndone: [] };
   if (notUndone.length > 0) {
     const failure = toFailure(
       new MeshError('COMPENSATION_FAILED', `could not undo: ${notUndone.join(', ')}`, {
@@ -40,7 +40,7 @@ interface Compensation {
   action: () => UndoAction | undefined;
 }
 
-async function* compensate(run: Run): Step<{ undone: string[]; notUndone: string[] }> {
+async function* compensate(run: Run, failure: Failure): Step<{ undone: string[]; notUndone: string[] }> {
   const undone: string[] = [];
   const notUndone: string[] = [];
   const compensations = yield* listCompensations(run);
@@ -51,7 +51,7 @@ async function* compensate(run: Run): Step<{ undone: string[]; notUndone: string
     const branch = new Branch(`undo/${position}`);
     run.branch = branch;
     try {
-      yield* act(run, action());
+      yield* act(run, action(), failure);
       undone.push(label);
     } catch (error) {
       run.orchestration.warn('a compensation failed', { runId: run.runId, step: label, err: error });
@@ -102,9 +102,9 @@ async function* recordedCompensations(run: Run, { label, at: _at, ...data }: Und
   return [{ label, action: () => data }];
 }
 
-async function* act(run: Run, action: UndoAction | undefined): Step<void> {
+async function* act(run: Run, action: UndoAction | undefined, failure: Failure): Step<void> {
   if (action === undefined) return;
-  if (typeof action === 'function') yield* action();
+  if (typeof action === 'function') yield* action(failure);
   else if ('call' in action) yield* call(run, action.call.target, action.call.input, {});
   else if ('activity' in action) yield* localActivity(run, action.activity.name, action.activity.input, {});
   // A list in the list was taken apart before.

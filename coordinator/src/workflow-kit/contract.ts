@@ -1,4 +1,4 @@
-import type { Answer, AnswerAction, EscalationStep } from '@daca-mesh/protocol';
+import type { Answer, AnswerAction, Approval, ApprovalRule, EscalationStep, Reminder } from '@daca-mesh/protocol';
 import type { Carried } from './payloads.ts';
 
 /**
@@ -64,7 +64,7 @@ export interface CallRequest {
   effectKey: string;
   /** Branch path of the call, for people: `0`, `1/2`, `undo/0`. */
   path: string;
-  target: { skill: string } | { agent: string; skill?: string };
+  target: { skill: string } | { agent: string; skill?: string } | { url: string; skill?: string };
   input: unknown;
   /** Time limit of this attempt from the moment its row is written; the store's clock decides. */
   timeoutMs: number;
@@ -108,15 +108,18 @@ export interface QuestionRequest {
   timeoutMs?: number;
   /** The answer taken at the deadline; absent = the outcome is `expired`. */
   onDeadline?: Answer;
+  reminders?: Reminder[];
   escalation?: EscalationStep[];
-  /** A user-named event that answers it too: its payload is the value of an `answer`. */
+  /** Where several people must approve. */
+  approvals?: ApprovalRule;
+  /** A user-named event that answers it too: its payload is the value of an `answer`, or the answer itself. */
   event?: string;
 }
 
 /** Payload of the event `answer:<questionId>`: the row's verdict. */
 export type QuestionOutcome =
-  | { status: 'answered'; answer: Answer; by: string }
-  | { status: 'expired'; answer?: Answer }
+  | { status: 'answered'; answer: Answer; by: string; approvals?: Approval[] }
+  | { status: 'expired'; answer?: Answer; approvals?: Approval[] }
   | { status: 'withdrawn' };
 
 /** A wait for a user-named event. */
@@ -232,7 +235,7 @@ export interface KitActivities {
    * it gets, the same when the activity is executed again.
    */
   propose(input: ActivityScope & { proposalId: string; event: string; payload: unknown }): Promise<{ status: 'ok' }>;
-  progress(input: ActivityScope & { message: string; percent?: number }): Promise<{ status: 'ok' }>;
+  progress(input: ActivityScope & { message: string; percent?: number; step?: string }): Promise<{ status: 'ok' }>;
   note(
     input: ActivityScope & {
       /** `resumed` writes none: that any activity is executed shows that the run is not stalled any more. */
@@ -263,6 +266,8 @@ export interface KitActivities {
     input: ActivityScope & {
       mapId: string;
       settled?: { index: number; outcome: ItemOutcome; undos: UndoRecord[] };
+      /** What the items are, where their run shall tell how many have ended. */
+      progress?: string;
     },
   ): Promise<{ item?: MapItem }>;
   /** A part of the outcomes of a map, in the order of its items. */

@@ -124,7 +124,7 @@ describe('events of users', () => {
     await engine.settle();
     expect(activities.end).toEqual({
       status: 'completed',
-      output: { result: { status: 'answered', answer: { action: 'answer', value: 4 }, by: 'event' } },
+      output: { result: { status: 'answered', answer: { action: 'answer', value: 4 }, by: 'event', approvals: [] } },
     });
   });
 

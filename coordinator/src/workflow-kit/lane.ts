@@ -1,7 +1,8 @@
 import { MeshError } from '@daca-mesh/protocol';
 import { z } from 'zod';
 import { Branch } from './branch.ts';
-import type { ItemOutcome, KitActivities, MapItem } from './contract.ts';
+import type { ActivityInput } from './activity-message.ts';
+import type { ItemOutcome, MapItem } from './contract.ts';
 import { toFailure } from './failure.ts';
 import { invoke } from './invoke.ts';
 import type { Mesh } from './mesh.ts';
@@ -16,7 +17,11 @@ import type { WorkflowDefinition } from './workflow.ts';
 /** How many items a lane works on before it begins a new history. */
 const itemsPerHistory = 10;
 
-const LaneInput = z.strictObject({ mapId: z.string(), onFailure: z.enum(['collect', 'fail-fast']) });
+const LaneInput = z.strictObject({
+  mapId: z.string(),
+  onFailure: z.enum(['collect', 'fail-fast']),
+  progress: z.string().optional(),
+});
 
 const lanes = new WeakMap<WorkflowDefinition, WorkflowDefinition>();
 
@@ -46,7 +51,7 @@ export function laneOf(definition: WorkflowDefinition): WorkflowDefinition {
 async function* workThrough(
   mesh: Mesh,
   definition: WorkflowDefinition,
-  { mapId, onFailure }: z.infer<typeof LaneInput>,
+  { mapId, onFailure, progress }: z.infer<typeof LaneInput>,
 ): Step<object> {
   const run = runOf(mesh);
   const root = run.branch;
@@ -61,20 +66,21 @@ async function* workThrough(
       item,
       onFailure,
     );
-    ({ item } = yield* settleItem(run, mapId, { index: item.index, outcome, undos: handOver(run) }));
+    const settled = { index: item.index, outcome, undos: handOver(run) };
+    ({ item } = yield* settleItem(run, { mapId, settled, ...(progress === undefined ? {} : { progress }) }));
     // They are the item's now.
     run.undos.length = 0;
   }
   return {};
 }
 
-type NextItem = Parameters<KitActivities['nextItem']>[0];
-
-function settleItem(run: Run, mapId: string, settled: NonNullable<NextItem['settled']>): Step<{ item?: MapItem }> {
+function settleItem(
+  run: Run,
+  input: ActivityInput<'nextItem'> & { settled: { index: number } },
+): Step<{ item?: MapItem }> {
   const work: OpenItem = { kind: 'item', branch: run.branch, activity: undefined };
   const onScheduled = (activity: OpenItem['activity']): void => void (work.activity = activity);
-  const key = `item-${settled.index}`;
-  return whileOpen(run, work, invoke(run, 'nextItem', key, { mapId, settled }, { onScheduled }));
+  return whileOpen(run, work, invoke(run, 'nextItem', `item-${input.settled.index}`, input, { onScheduled }));
 }
 
 async function* workOn(

@@ -116,6 +116,20 @@ describe('a map', () => {
     expect(run.engine.children.size).toBe(20);
   }, 60_000);
 
+  it('tells how many items have ended, where it shall', async () => {
+    const run = startRun(scanAll({ limit: 3, progress: 'hosts' }), hosts(4));
+    await run.engine.settle();
+    expect(run.activities.progressed.map(({ message, percent }) => `${message}, ${percent} %`)).toEqual([
+      '1 of 4 hosts, 25 %',
+      '2 of 4 hosts, 50 %',
+      '3 of 4 hosts, 75 %',
+      '4 of 4 hosts, 100 %',
+    ]);
+    const long = startRun(scanAll({ limit: 3, progress: 'hosts' }), hosts(50));
+    await long.engine.settle();
+    expect(long.activities.progressed).toHaveLength(20);
+  });
+
   it('never works on more items than allowed, whatever comes first', async () => {
     const random = generator(7);
     const open = new Map<string, number>();

@@ -4,7 +4,7 @@ import { ask, type Ask, type AskOutcome } from './ask.ts';
 import { call } from './call.ts';
 import { child, type ChildOptions } from './child.ts';
 import type { CallOptions, CallResult, CallTarget, SkillInput, SkillOutput, UndoingCall } from './call-options.ts';
-import type { WaitOutcome } from './contract.ts';
+import type { Failure, WaitOutcome } from './contract.ts';
 import { type Duration, toMs } from './duration.ts';
 import { uuidOf } from './identity.ts';
 import { invoke, pause } from './invoke.ts';
@@ -15,6 +15,7 @@ import type { Run } from './run.ts';
 import { bindRun } from './run-of.ts';
 import type { UndoAction } from './undo-list.ts';
 import { waitFor } from './wait-for.ts';
+import { within } from './within.ts';
 import type { TypedWorkflow, WorkflowDefinition } from './workflow.ts';
 
 /**
@@ -85,17 +86,24 @@ export interface Mesh {
 
   sleep(duration: Duration): Step<void>;
 
-  /** Tells whoever follows the run how far it is. */
-  progress(message: string, percent?: number): Step<void>;
+  /**
+   * Runs a step that may take so long. Where it takes longer, what it has open is given up (calls are canceled, questions
+   * withdrawn), and `DEADLINE_EXCEEDED` is thrown, with the limit as `details.timeLimitMs`. What it did stays done until
+   * the run fails.
+   */
+  within<T>(limit: Duration, step: Step<T>): Step<T>;
+
+  /** Tells whoever follows the run how far it is, in percent of the whole, and which step it is at. */
+  progress(message: string, percent?: number, step?: string): Step<void>;
 
   /** Executes one of the coordinator's own activities, by name; tried again after retryable failures. */
   activity(name: string, input: unknown, options?: { attempts?: number }): Step<unknown>;
 
   /**
-   * Registers what undoes the steps before it: run in reverse order if the run does not complete. Code, or, as it must be
-   * in a workflow that is run as a child, a call or activity as data.
+   * Registers what undoes the steps before it: run in reverse order if the run does not complete. Code, which is told what
+   * ended the run, or, as it must be in a workflow that is run as a child, a call or activity as data.
    */
-  compensate(label: string, undo: (() => Step<unknown>) | UndoingCall | { activity: string; input: unknown }): void;
+  compensate(label: string, undo: ((failure: Failure) => Step<unknown>) | UndoingCall | { activity: string; input: unknown }): void;
 
   /** What was done so far stays done, whatever happens later. */
   commit(): void;
@@ -126,7 +134,8 @@ export function createMesh(run: Run): Mesh {
     ask: (question: Ask<unknown>) => ask(run, question),
     waitFor: (event: string, options: { timeout?: Duration } = {}) => waitFor(run, event, options),
     sleep: (duration: Duration) => sleep(run, duration),
-    progress: (message: string, percent?: number) => progress(run, message, percent),
+    within: (limit: Duration, step: Step<unknown>) => within(run, limit, step),
+    progress: (message: string, percent?: number, step?: string) => progress(run, { message, percent, step }),
     activity: (name: string, input: unknown, options: { attempts?: number } = {}) =>
       localActivity(run, name, input, options),
     child: (workflow: WorkflowDefinition, input: unknown, options: ChildOptions<unknown> = {}) =>
@@ -173,9 +182,14 @@ async function* sleep(run: Run, duration: Duration): Step<void> {
   if (!run.retracing) yield* pause(run, ms);
 }
 
-async function* progress(run: Run, message: string, percent: number | undefined): Step<void> {
+async function* progress(
+  run: Run,
+  { message, percent, step }: { message: string; percent: number | undefined; step: string | undefined },
+): Step<void> {
   const { path } = yield* run.enter();
-  yield* invoke(run, 'progress', `${path}.progress`, { message, ...(percent === undefined ? {} : { percent }) });
+  const progress = { message, ...(percent === undefined ? {} : { percent }), ...(step === undefined ? {} : { step }) };
+  run.orchestration.showStatus(progress);
+  yield* invoke(run, 'progress', `${path}.progress`, progress);
 }
 
 function compensate(run: Run, label: string, undo: Parameters<Mesh['compensate']>[1]): void {

@@ -20,6 +20,8 @@ export interface Orchestration {
   continueAsNew(envelope: CarriedEnvelope, leftovers: readonly ReceivedEvent[]): void;
   /** Removes the events that arrived and that nobody waited for. */
   takeUnawaited(matches: (name: string) => boolean): ReceivedEvent[];
+  /** What the engine's own status API tells about the instance, beside its status. */
+  showStatus(status: object): void;
   /** Logs once, not again when the turn is replayed. */
   warn(message: string, fields: Record<string, unknown>): void;
 }

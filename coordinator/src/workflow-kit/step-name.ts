@@ -1,12 +1,12 @@
 import type { ActivityInput, ActivityName } from './activity-message.ts';
+import { targetLabel } from './target-label.ts';
 
 const longestText = 60;
 
 /** What each activity does for the author of a workflow. */
 const labels: { [N in ActivityName]: (input: ActivityInput<N>) => string } = {
   claim: () => 'the start of the run',
-  send: ({ call: { target, attempt } }) =>
-    `call ${target.skill ?? ('agent' in target ? target.agent : 'an agent')}${attempt > 1 ? ` (attempt ${attempt})` : ''}`,
+  send: ({ call: { target, attempt } }) => `call ${targetLabel(target)}${attempt > 1 ? ` (attempt ${attempt})` : ''}`,
   answerCall: ({ answer }) => `${answer.action} to a question of an agent`,
   abandon: () => 'giving up open calls',
   ask: ({ question }) => `ask "${shorten(question.prompt)}"`,

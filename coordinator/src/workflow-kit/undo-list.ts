@@ -1,5 +1,5 @@
 import { isMeshError } from '@daca-mesh/protocol';
-import type { HandedUndos, UndoData, UndoRecord } from './contract.ts';
+import type { Failure, HandedUndos, UndoData, UndoRecord } from './contract.ts';
 import type { Step } from './orchestration.ts';
 import type { Run } from './run.ts';
 
@@ -22,8 +22,8 @@ export interface Undo {
   action(result: unknown): UndoAction | undefined;
 }
 
-/** As data, or as code of the workflow, which can only be executed by the run that made it. */
-export type UndoAction = UndoData | (() => Step<unknown>);
+/** As data, or as code of the workflow, which can only be executed by the run that made it; it is told what ended the run. */
+export type UndoAction = UndoData | ((failure: Failure) => Step<unknown>);
 
 /** What is to be undone of a child, as its parent gets it. */
 export function handOver(run: Run): UndoRecord[] {

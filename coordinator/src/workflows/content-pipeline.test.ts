@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { completed, failed, type Script } from '../workflow-kit/testing/scripted-activities.ts';
-import { startRun } from '../workflow-kit/testing/start-run.ts';
+import { runId, startRun } from '../workflow-kit/testing/start-run.ts';
 import { contentPipeline } from './content-pipeline.ts';
 
 const agents: NonNullable<Script['agents']> = {
@@ -49,6 +49,34 @@ describe('content-pipeline', () => {
     await engine.settle();
     expect(activities.sent.at(-1)?.input).toEqual({ text: 'about a mesh', as: 'markdown' });
     expect(activities.end).toMatchObject({ status: 'completed', output: { title: null, model: null } });
+  });
+
+  it('logs what ended it without a result', async () => {
+    const logged = completed({ errorId: '1' });
+    const { engine, activities } = startRun(
+      contentPipeline,
+      { text: 'x' },
+      { agents: { ...agents, format: () => failed('no paper', false), 'log-error': () => logged } },
+    );
+    await engine.settle();
+    expect(activities.sent.at(-1)).toMatchObject({
+      target: { skill: 'log-error' },
+      input: { workflow: 'content-pipeline', code: 'PEER_FAILED', message: expect.stringContaining('no paper') },
+    });
+    expect(activities.end).toMatchObject({ status: 'failed', undone: ['error log'] });
+  });
+
+  it('is no error where a person cancels it', async () => {
+    const { engine, activities } = startRun(
+      contentPipeline,
+      { text: 'x' },
+      { agents: { ...agents, write: () => 'open' } },
+    );
+    await engine.settle();
+    activities.raise(runId, 'cancel', { reason: 'not needed' });
+    await engine.settle();
+    expect(activities.sent.map(({ target }) => target.skill)).not.toContain('log-error');
+    expect(activities.end).toMatchObject({ status: 'canceled' });
   });
 
   it('tries the writer four times before it asks', async () => {

@@ -1,8 +1,11 @@
 import { format } from '@daca-mesh/agent-cards';
 import { z } from 'zod';
+import type { Failure } from '../workflow-kit/contract.ts';
+import type { Mesh } from '../workflow-kit/mesh.ts';
+import type { Step } from '../workflow-kit/orchestration.ts';
 import { defineWorkflow } from '../workflow-kit/workflow.ts';
 
-/** Keywords of a text -> a draft about them -> the draft in the wanted format. */
+/** Keywords of a text -> a draft about them -> the draft in the wanted format. What ends it without a result is logged in SQL. */
 export const contentPipeline = defineWorkflow({
   name: 'content-pipeline',
   version: 1,
@@ -24,6 +27,7 @@ export const contentPipeline = defineWorkflow({
     model: z.string().nullable(),
   }),
   async *run(mesh, { text, format: as }) {
+    mesh.compensate('error log', (failure) => logError(mesh, failure));
     const extracted = yield* mesh.call({ skill: 'extract-keywords' }, { text });
     const keywords = extracted.keywords.map(({ term }) => term);
     const draft = yield* mesh.call(
@@ -40,3 +44,12 @@ export const contentPipeline = defineWorkflow({
     return { ...formatted, keywords, title: draft?.title ?? null, model: draft?.model ?? null };
   },
 });
+
+/** Keeps what ended the run where the business looks for it. A run that a person canceled is no error. */
+async function* logError(mesh: Mesh, { code, message }: Failure): Step<void> {
+  if (code === 'CANCELED') return;
+  yield* mesh.call(
+    { skill: 'log-error' },
+    { runId: mesh.runId, workflow: 'content-pipeline', code, message: message.slice(0, 10_000) },
+  );
+}

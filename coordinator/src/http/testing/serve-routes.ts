@@ -24,7 +24,7 @@ export async function serveRoutes(
     logger,
     database: { path: join(folder, 'store.db'), durability: 'normal' },
     maxBodyBytes: 10_000,
-    routes: ({ caller }) => createRouter(routes, { caller, signal: closing.signal }),
+    routes: ({ callerOf }) => createRouter(routes, { callerOf, signal: closing.signal }),
     answerErrors: reportProblem(logger),
   });
   return {

@@ -5,6 +5,8 @@ import { AgentCard, type Task, TaskState } from '@a2a-js/sdk';
 import { dataPart, newTaskId, userMessage } from '@daca-mesh/protocol';
 import {
   all,
+  type Callers,
+  createCallers,
   createTaskCore,
   type Database,
   type DetachedSkill,
@@ -25,6 +27,7 @@ export interface InboxStore extends AsyncDisposable {
   database: Database;
   core: TaskCore;
   signals: Signals;
+  identify: Callers['identify'];
   /** A run with its task, in WORKING. */
   newRun(): Promise<string>;
   task(runId: string): Promise<Task>;
@@ -32,11 +35,18 @@ export interface InboxStore extends AsyncDisposable {
   /** The events put into the outbox for a run. */
   raised(runId: string): Promise<readonly Pick<OutboxRow, 'name' | 'payload'>[]>;
   /** Sends a message on the run's task, as an A2A client does. */
-  say(runId: string, part: ReturnType<typeof dataPart>, messageId?: string): Promise<Task>;
+  say(runId: string, part: ReturnType<typeof dataPart>, messageId?: string, caller?: string): Promise<Task>;
 }
 
-export async function openInboxStore(): Promise<InboxStore> {
-  const folder = await mkdtemp(join(tmpdir(), 'inbox-'));
+/** Who may call, and a folder of an earlier store, which is then left as it is. */
+export interface InboxStoreOptions {
+  callers?: Parameters<typeof createCallers>[0];
+  folder?: string;
+}
+
+export async function openInboxStore(options: InboxStoreOptions = {}): Promise<InboxStore> {
+  const { identify } = createCallers(options.callers ?? {});
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'inbox-')));
   const database = openCoordinatorDatabase({ path: join(folder, 'coordinator.db'), durability: 'normal' });
   const signals = createSignals();
   const owner: DetachedSkill = {
@@ -46,7 +56,7 @@ export async function openInboxStore(): Promise<InboxStore> {
       yield* insertRun(signals, { ...run, status: 'running' });
     },
     *onMessage(given) {
-      yield* answerFromMessage({ signals, core }, given);
+      yield* answerFromMessage({ signals, core, identify }, given);
     },
     *onCancel({ task }) {
       yield* core.append(task.id, { status: { state: TaskState.TASK_STATE_CANCELED } });
@@ -57,6 +67,7 @@ export async function openInboxStore(): Promise<InboxStore> {
     database,
     card,
     skills: { waiting: detachedSkill(owner) },
+    taskOwner: 'local',
     logger: pino({ level: 'silent' }),
   });
   const call = { caller: 'local' };
@@ -66,13 +77,14 @@ export async function openInboxStore(): Promise<InboxStore> {
     historyLength: undefined,
     returnImmediately: true,
   };
-  const send = (message: ReturnType<typeof userMessage>): Promise<Task> =>
-    core.sendMessage({ tenant: '', message, configuration, metadata: undefined }, call);
+  const send = (message: ReturnType<typeof userMessage>, caller = call.caller): Promise<Task> =>
+    core.sendMessage({ tenant: '', message, configuration, metadata: undefined }, { caller });
 
   return {
     database,
     core,
     signals,
+    identify,
     newRun: async () => {
       const taskId = (await send(userMessage({ parts: [dataPart({ text: 'a post' })] }))).id;
       return taskId;
@@ -83,11 +95,12 @@ export async function openInboxStore(): Promise<InboxStore> {
       database.read(() =>
         all(query.selectFrom('outbox').selectAll().where('run_id', '=', runId).where('kind', '=', 'raise').compile()),
       ),
-    say: (runId, part, messageId = newTaskId()) => send(userMessage({ parts: [part], taskId: runId, messageId })),
+    say: (runId, part, messageId = newTaskId(), caller = call.caller) =>
+      send(userMessage({ parts: [part], taskId: runId, messageId }), caller),
     [Symbol.asyncDispose]: async () => {
       await core.drain();
       await database.close();
-      await rm(folder, { recursive: true, force: true });
+      if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
     },
   };
 }

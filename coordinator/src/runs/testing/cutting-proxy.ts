@@ -13,6 +13,8 @@ export interface CuttingProxy extends AsyncDisposable {
   refuseLists: boolean;
   /** How often each method was called. */
   readonly calls: Map<string, number>;
+  /** The context that each message named. */
+  readonly contexts: (string | undefined)[];
 }
 
 export async function startCuttingProxy(): Promise<CuttingProxy> {
@@ -21,6 +23,7 @@ export async function startCuttingProxy(): Promise<CuttingProxy> {
       const body = await buffer(incoming);
       const method = /"method":"(\w+)"/u.exec(body.toString())?.[1] ?? '';
       proxy.calls.set(method, (proxy.calls.get(method) ?? 0) + 1);
+      if (method === 'SendMessage') proxy.contexts.push(/"contextId":"([^"]+)"/u.exec(body.toString())?.[1]);
       const cut = method === 'SendMessage' ? proxy.cut : undefined;
       if (cut === 'before') {
         incoming.socket.destroy();
@@ -59,6 +62,7 @@ export async function startCuttingProxy(): Promise<CuttingProxy> {
     cut: undefined,
     refuseLists: false,
     calls: new Map(),
+    contexts: [],
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -40,6 +40,8 @@ export class ReplayEngine {
   /** By instance id: those this instance started. */
   readonly children = new Map<string, ReplayEngine>();
   turns = 0;
+  /** What each generation that has ended came to: events of its history, and bytes of the input of the next. */
+  readonly generations: { events: number; inputBytes: number }[] = [];
   status: Status = 'running';
   output: unknown;
   failure: { type: string; message: string } | undefined;
@@ -220,6 +222,8 @@ export class ReplayEngine {
       end.getOrchestrationstatus() === messages.OrchestrationStatus.ORCHESTRATION_STATUS_CONTINUED_AS_NEW
     ) {
       this.#generation++;
+      const inputBytes = Buffer.byteLength(end.getResult()?.getValue() ?? '');
+      this.generations.push({ events: this.#history.length, inputBytes });
       this.#history = [];
       this.#timers = [];
       this.#inbox = [

@@ -1,4 +1,4 @@
-import type { Answer } from '@daca-mesh/protocol';
+import { type Answer, parseEventAnswer } from '@daca-mesh/protocol';
 import {
   type CallOutcome,
   type CallRequest,
@@ -181,10 +181,10 @@ export class ScriptedActivities implements KitActivities {
     return { status: 'open' };
   }
 
-  /** An event that came in through the rows, or the end of the time limit; false where nobody waits for it. */
-  receive(event: string, outcome: WaitOutcome): boolean {
+  /** An event that came in through the rows, or the end of a wait's time limit; false where nobody waits for it. */
+  receive(event: string, outcome: WaitOutcome, onlyWait?: string): boolean {
     for (const [waitId, row] of this.#waits) {
-      if (row.event !== event || row.outcome) continue;
+      if (row.event !== event || row.outcome || (onlyWait ?? waitId) !== waitId) continue;
       row.outcome = outcome;
       this.raise(row.runId, eventNames.wait(waitId), outcome);
       return true;
@@ -198,11 +198,11 @@ export class ScriptedActivities implements KitActivities {
     this.receive(event, { status: 'received', payload });
     for (const { question, outcome } of this.#questions.values()) {
       if (question.event !== event || outcome) continue;
-      this.decide(question.questionId, {
-        status: 'answered',
-        answer: { action: 'answer', value: payload },
-        by: 'event',
-      });
+      const { answer, by = 'event' } = parseEventAnswer(
+        { id: question.questionId, actions: question.actions },
+        payload,
+      );
+      this.decide(question.questionId, { status: 'answered', answer, by });
     }
     return { status: 'ok' };
   }
@@ -249,7 +249,7 @@ export class ScriptedActivities implements KitActivities {
   }
 
   async nextItem(input: Parameters<KitActivities['nextItem']>[0]): ReturnType<KitActivities['nextItem']> {
-    return this.tree.nextItem(input);
+    return this.tree.nextItem(input, (progress) => this.progressed.push({ ...input, ...progress }));
   }
 
   async itemOutcomes(input: Parameters<KitActivities['itemOutcomes']>[0]): ReturnType<KitActivities['itemOutcomes']> {

@@ -10,6 +10,7 @@ import {
   type RunEnd,
   type UndoRecord,
 } from '../contract.ts';
+import { type MapProgress, mapProgress } from '../map-progress.ts';
 
 interface Child {
   request: ChildRequest;
@@ -90,10 +91,18 @@ export class ScriptedChildren {
     }
   }
 
-  nextItem({ runId, mapId, settled }: Input<'nextItem'>): { item?: MapItem } {
+  nextItem(
+    { runId, mapId, settled, progress }: Input<'nextItem'>,
+    tell: (progress: MapProgress) => void,
+  ): { item?: MapItem } {
     const rows = this.items.get(mapId) ?? [];
     const done = settled && rows[settled.index];
-    if (done && !done.outcome) Object.assign(done, { outcome: settled.outcome, undos: settled.undos });
+    if (done && !done.outcome) {
+      Object.assign(done, { outcome: settled.outcome, undos: settled.undos });
+      const ended = rows.filter(({ outcome }) => outcome).length;
+      const reached = progress === undefined ? undefined : mapProgress(ended, rows.length, progress);
+      if (reached) tell(reached);
+    }
     const next =
       rows.find((item) => item.lane === runId && !item.outcome) ?? rows.find((item) => item.lane === undefined);
     if (!next) return {};

@@ -173,3 +173,60 @@ describe('a workflow under test', () => {
     await expect(testWorkflow(broken, { input })).rejects.toThrow(new RangeError('off by one'));
   });
 });
+
+describe('a question of a test', () => {
+  const approving = workflow((mesh) =>
+    mesh.ask({
+      prompt: 'Order it?',
+      assignee: 'buyer',
+      approvals: { required: 2, of: ['manager'] },
+      reminders: [{ after: '1h' }, { after: '20h' }],
+      escalation: [
+        { after: '12h', assignee: 'head' },
+        { after: '22h', assignee: 'board' },
+      ],
+      deadline: '24h',
+      onDeadline: { action: 'reject', reason: 'nobody looked' },
+      event: 'approval_received',
+    }),
+  );
+
+  it('reminds and escalates in its time, until its deadline', async () => {
+    const run = await testWorkflow(approving, { input });
+    expect(run.openQuestions).toMatchObject([{ assignee: 'buyer', approvals: { required: 2, missing: 2 } }]);
+    await run.advance('13h');
+    expect(run.openQuestions).toMatchObject([{ assignee: 'head' }]);
+    expect(run.reminders).toMatchObject([{ assignee: 'buyer', afterMs: 3_600_000 }]);
+    await run.advance('10h');
+    expect(run.openQuestions).toMatchObject([{ assignee: 'board' }]);
+    expect(run.reminders.map(({ assignee }) => assignee)).toEqual(['buyer', 'head']);
+    await run.answer({ action: 'approve' }, 'ann');
+    await run.advance('1h');
+    expect(run.output).toEqual({
+      status: 'expired',
+      answer: { action: 'reject', reason: 'nobody looked' },
+      approvals: [{ by: 'ann', at: expect.any(String) }],
+    });
+  });
+
+  it('is approved by so many people, by hand and by event, and then reminds no more', async () => {
+    const run = await testWorkflow(approving, { input });
+    await run.raise('Approval_Received', { approved: true, by: 'ann' });
+    await expect(run.answer({ action: 'approve' }, 'ann')).rejects.toMatchObject({ code: 'ALREADY_APPROVED' });
+    await expect(run.raise('approval_received', { yes: 1 })).rejects.toMatchObject({ code: 'ANSWER_INVALID' });
+    expect(run.status).toBe('waiting');
+    await run.answer({ action: 'approve', reason: 'cheap' }, 'bob');
+    const approvals = [{ by: 'ann' }, { by: 'bob', reason: 'cheap' }];
+    expect(run.output).toMatchObject({ status: 'answered', answer: { action: 'approve' }, by: 'bob', approvals });
+    await run.advance('24h');
+    expect(run.reminders).toEqual([]);
+  });
+
+  it('is rejected by one', async () => {
+    const run = await testWorkflow(approving, { input });
+    await run.answer({ action: 'approve' }, 'ann');
+    await run.raise('approval_received', { approved: false, reason: 'too dear', by: 'bob' });
+    const answer = { action: 'reject', reason: 'too dear' };
+    expect(run.output).toMatchObject({ status: 'answered', answer, by: 'bob', approvals: [{ by: 'ann' }] });
+  });
+});

@@ -1,12 +1,13 @@
 import { type Answer, isMeshError } from '@daca-mesh/protocol';
 import { pino } from 'pino';
 import type { z } from 'zod';
-import { type CallRequest, eventNames, type Failure } from '../contract.ts';
+import { eventNames, type Failure } from '../contract.ts';
 import { type Duration, toMs } from '../duration.ts';
+import { targetLabel } from '../target-label.ts';
 import type { TypedWorkflow } from '../workflow.ts';
 import { ReplayEngine } from './replay-engine.ts';
 import type { AgentFor, ScriptedAgent } from './scripted-agent.ts';
-import { TestActivities, type TestQuestion } from './test-activities.ts';
+import { TestActivities, type TestQuestion, type TestReminder } from './test-activities.ts';
 
 /** What a workflow under test meets. Only `input` is needed. */
 export interface TestWorkflowOptions<I, Name extends string> {
@@ -47,11 +48,18 @@ export interface TestRun<O> {
   /** Every question that was asked, and those that are open. */
   readonly questions: readonly TestQuestion[];
   readonly openQuestions: readonly TestQuestion[];
+  /** Every reminder that was given. */
+  readonly reminders: readonly TestReminder[];
   readonly progress: readonly string[];
   /** How much virtual time has passed since the start. */
   readonly elapsedMs: number;
-  /** Answers the oldest open question, or that of `questionId`. @throws MeshError `ANSWER_INVALID`, `QUESTION_NOT_FOUND`. */
-  answer(answer: Answer): Promise<void>;
+  /** What each generation before the present one came to: see `Mesh.continueAsNew`. */
+  readonly generations: readonly { events: number; inputBytes: number }[];
+  /**
+   * Answers the oldest open question, or that of `questionId`; as somebody else than `by` of the options, where given.
+   * @throws MeshError `ALREADY_APPROVED`, `ANSWER_INVALID`, `QUESTION_NOT_FOUND`.
+   */
+  answer(answer: Answer, by?: string): Promise<void>;
   /** An event comes in. */
   raise(event: string, payload?: unknown): Promise<void>;
   /** Lets time pass: deadlines of questions, waits and silent agents. */
@@ -130,7 +138,7 @@ class RunUnderTest<O> implements TestRun<O> {
 
   get calls(): TestRun<O>['calls'] {
     return this.#activities.sent.map((call) => ({
-      to: nameOf(call.target),
+      to: targetLabel(call.target),
       input: call.input,
       attempt: call.attempt,
       path: call.path,
@@ -145,6 +153,10 @@ class RunUnderTest<O> implements TestRun<O> {
     return this.#activities.open;
   }
 
+  get reminders(): readonly TestReminder[] {
+    return this.#activities.reminded;
+  }
+
   get progress(): readonly string[] {
     return this.#activities.progressed.map(({ message }) => message);
   }
@@ -153,8 +165,12 @@ class RunUnderTest<O> implements TestRun<O> {
     return this.#engine.now - this.#startedAt;
   }
 
-  async answer(answer: Answer): Promise<void> {
-    this.#activities.answer(answer, this.#options.by ?? 'tester');
+  get generations(): TestRun<O>['generations'] {
+    return this.#engine.generations;
+  }
+
+  async answer(answer: Answer, by = this.#options.by ?? 'tester'): Promise<void> {
+    this.#activities.answer(answer, by);
     await this.goOn();
   }
 
@@ -198,8 +214,6 @@ class RunUnderTest<O> implements TestRun<O> {
     return undefined;
   }
 }
-
-const nameOf = (target: CallRequest['target']): string => target.skill ?? ('agent' in target ? target.agent : '');
 
 /** A logger that keeps the errors it is given: what a workflow threw unexpectedly is only logged. */
 const collectErrors = (errors: unknown[]) =>

@@ -1,0 +1,158 @@
+import {
+  agentSource,
+  type CloudEvent,
+  createEvent,
+  type EventBus,
+  type EventFields,
+  putEvent,
+} from '@daca-mesh/protocol/events';
+import { afterCommit, run, type Unit } from '@daca-mesh/protocol/server';
+import type { QuestionEvent, QuestionListener } from '../inbox/question-events.ts';
+import type { RunEndListener } from '../runs/unit-deps.ts';
+import { Signal } from '../store/signals.ts';
+import type { EventSettings } from './event-settings.ts';
+import { eventQuery } from './event-tables.ts';
+import { storeEvent } from './stored-events.ts';
+
+/**
+ * The events the coordinator publishes: each is written in the commit of what it tells about, together with a row for
+ * every sink it has to reach. The same id again changes nothing.
+ */
+
+export interface EventSourceOptions {
+  /** The name on the coordinator's card. */
+  name: string;
+  /** Whether there is a bus that events go to. */
+  toBus: boolean;
+  /** Where each event goes, beside the bus. */
+  webhooks: readonly string[];
+}
+
+/** Where events go by the settings. */
+export const sinksOf = (settings: EventSettings, bus: EventBus | undefined): Omit<EventSourceOptions, 'name'> => ({
+  toBus: bus !== undefined || settings.pubsub !== undefined,
+  webhooks: settings.webhooks,
+});
+
+export interface EventSource {
+  readonly source: string;
+  /** There is something to deliver. */
+  readonly put: Signal;
+  /** Publishes an event, once for each id. @returns the event. @throws MeshError `INVALID_ARGUMENT`, `PAYLOAD_TOO_LARGE`. */
+  emit(fields: Omit<EventFields, 'source'>): Unit<CloudEvent>;
+  readonly onQuestion: QuestionListener;
+  readonly onRunEnd: RunEndListener;
+}
+
+/** Beyond this an output or an argument is left out: whoever needs it asks for the run. */
+const maxInlineBytes = 16 * 1024;
+
+export function createEventSource({ name, toBus, webhooks }: EventSourceOptions): EventSource {
+  const source = agentSource(name);
+  const put = new Signal();
+  function* emit(fields: Omit<EventFields, 'source'>): Unit<CloudEvent> {
+    // EventFields has an index signature, which loses its named members under Omit.
+    const event = createEvent({ ...fields, source } as EventFields);
+    const seq = yield* storeEvent(event, 'out');
+    if (seq === undefined) return event;
+    if (toBus) yield* putEvent(event);
+    yield* addDeliveries(seq, webhooks);
+    yield* afterCommit(() => put.emit());
+    return event;
+  }
+  return {
+    source,
+    put,
+    emit,
+    *onQuestion(event) {
+      yield* emit(fromQuestion(event));
+    },
+    *onRunEnd(row, end) {
+      yield* emit(fromRunEnd(row, end));
+    },
+  };
+}
+
+/** A row for every webhook. */
+function* addDeliveries(seq: number, webhooks: readonly string[]): Unit<void> {
+  const now = Date.now();
+  for (const [index, url] of webhooks.entries()) {
+    const row = { delivery_id: `evt_${seq}_${index}`, event_seq: seq, url, created_at: now, next_at: now };
+    yield* run(
+      eventQuery
+        .insertInto('event_deliveries')
+        .values({ ...row, status: 'pending', tries: 0, error: null })
+        .compile(),
+    );
+  }
+}
+
+type Fields = Omit<EventFields, 'source'>;
+
+const questionTypes: Record<QuestionEvent['type'], string> = {
+  asked: 'HumanReviewRequired',
+  reminded: 'HumanReviewReminded',
+  escalated: 'HumanReviewEscalated',
+  approved: 'HumanReviewApproved',
+  answered: 'HumanReviewClosed',
+  expired: 'HumanReviewClosed',
+  withdrawn: 'HumanReviewClosed',
+};
+
+function fromQuestion(event: QuestionEvent): Fields {
+  const { question } = event;
+  const { id: questionId, arguments: _arguments, ...shown } = question;
+  return {
+    type: questionTypes[event.type],
+    subject: questionId,
+    data: {
+      questionId,
+      ...(isSmall(question)
+        ? { ...shown, ...('arguments' in question ? { arguments: question.arguments } : {}) }
+        : brief(shown)),
+      ...('number' in event ? { number: event.number, total: event.total } : {}),
+      ...('approval' in event ? { approval: event.approval } : {}),
+      ...('from' in event ? { from: event.from } : {}),
+      ...('reason' in event ? { reason: event.reason } : {}),
+    },
+    runid: question.runId,
+  };
+}
+
+/** What fits whatever the question carries. */
+const brief = ({ runId, prompt, status, assignee }: Omit<QuestionEvent['question'], 'id' | 'arguments'>): object => ({
+  runId,
+  prompt: prompt.slice(0, 4_000),
+  status,
+  ...(assignee === undefined ? {} : { assignee }),
+  truncated: true,
+});
+
+const endTypes = { completed: 'RunCompleted', failed: 'RunFailed', canceled: 'RunCanceled' } as const;
+
+function fromRunEnd(...[row, end]: Parameters<RunEndListener>): Fields {
+  const facts = { runId: row.run_id, workflow: row.workflow, status: end.status };
+  return {
+    id: `${row.run_id}.${end.status}`,
+    type: endTypes[end.status],
+    subject: row.run_id,
+    data: { ...facts, ...endData(end) },
+    runid: row.run_id,
+    workflow: row.workflow,
+  };
+}
+
+function endData(end: Parameters<RunEndListener>[1]): object {
+  switch (end.status) {
+    case 'completed':
+      return isSmall(end.output) ? { output: end.output ?? null } : { truncated: true };
+    case 'failed':
+      return isSmall(end.failure) ? { error: end.failure } : { error: { code: end.failure.code }, truncated: true };
+    case 'canceled':
+      return end.reason === undefined ? {} : { reason: end.reason.slice(0, 4_000) };
+    default:
+      return end satisfies never;
+  }
+}
+
+const isSmall = (value: unknown): boolean => Buffer.byteLength(JSON.stringify(value ?? null)) <= maxInlineBytes;
