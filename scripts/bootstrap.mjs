@@ -38,7 +38,14 @@ export function isInstalled(folder) {
  * so an install that was interrupted counts as none.
  */
 export async function ensureInstalled(folder, install = installWithPnpm) {
-  if (isInstalled(folder)) return 0;
+  return isInstalled(folder) ? 0 : installAnew(folder, install);
+}
+
+/** Installs after a package was added to the workspace or changed its dependencies: the lock file follows. */
+export const installChanges = (folder) =>
+  installAnew(folder, () => installWithPnpm(folder, ['--no-frozen-lockfile', '--prefer-offline']));
+
+async function installAnew(folder, install) {
   rmSync(stampPath(folder), { force: true });
   const exitCode = await install(folder);
   if (exitCode === 0) {
@@ -48,11 +55,11 @@ export async function ensureInstalled(folder, install = installWithPnpm) {
   return exitCode;
 }
 
-function installWithPnpm(folder) {
+function installWithPnpm(folder, mode = ['--frozen-lockfile']) {
   process.stderr.write('Installing dependencies (only when they changed) ...\n');
   // CI=true keeps pnpm from asking questions that nobody may be there to answer. Its warnings are about the Node that is
   // installed here, which only starts the one that is used.
-  return run('npx', ['--yes', pnpm, 'install', '--frozen-lockfile', '--loglevel=error'], {
+  return run('npx', ['--yes', pnpm, 'install', ...mode, '--loglevel=error'], {
     cwd: folder,
     env: { ...process.env, CI: 'true' },
     // npx is a script of the shell on Windows.

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 
@@ -6,6 +7,13 @@ const emptyAsUnset = (value: unknown) => (value === '' ? undefined : value);
 const Environment = z.object({
   MESH_URL: z.preprocess(emptyAsUnset, z.url({ protocol: /^https?$/ }).optional()),
   MESH_TOKEN: z.preprocess(emptyAsUnset, z.string().optional()),
+  MESH_PRINCIPALS: z.preprocess(
+    emptyAsUnset,
+    z
+      .string()
+      .transform((path) => resolve(path))
+      .optional(),
+  ),
   MESH_HOST: z.preprocess(emptyAsUnset, z.string().default('127.0.0.1')),
   MESH_PORT: z.preprocess(emptyAsUnset, z.coerce.number().int().min(0).max(65_535).default(4100)),
   MESH_ENGINE: z.preprocess(emptyAsUnset, z.enum(['embedded', 'dapr']).optional()),
@@ -17,6 +25,8 @@ const Environment = z.object({
 export interface Config {
   readonly url: string | undefined;
   readonly token: string | undefined;
+  /** The file of those who have a token of their own; absolute. */
+  readonly principalsPath: string | undefined;
   readonly host: string;
   readonly port: number;
   /** What is to run the workflows of a mesh that is started; undefined: the default. */
@@ -36,12 +46,16 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
     throw new InvalidArgumentError(`the environment is not usable: ${problems}`);
   }
-  const inherited = Object.entries(environment).flatMap(([name, value]) =>
+  const { MESH_PRINCIPALS: principalsPath } = parsed.data;
+  // The processes of a mesh have working folders of their own.
+  const absolute = principalsPath === undefined ? {} : { MESH_PRINCIPALS: principalsPath };
+  const inherited = Object.entries({ ...environment, ...absolute }).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value]],
   );
   return Object.freeze({
     url: parsed.data.MESH_URL,
     token: parsed.data.MESH_TOKEN,
+    principalsPath,
     host: parsed.data.MESH_HOST,
     port: parsed.data.MESH_PORT,
     engine: parsed.data.MESH_ENGINE,

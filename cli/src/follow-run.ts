@@ -16,7 +16,7 @@ export async function* followRun(api: MeshApi, runId: string, signal?: AbortSign
   let answeredAt = Date.now();
   for (;;) {
     try {
-      for await (const entry of api.events(runId, lastSeq)) {
+      for await (const entry of api.follow(runId, lastSeq)) {
         answeredAt = Date.now();
         if (entry.seq <= lastSeq) continue;
         lastSeq = entry.seq;

@@ -1,6 +1,7 @@
-import { Answer, type AnswerAction, MeshError } from '@daca-mesh/protocol';
+import { Answer, type AnswerAction, Approvals, MeshError } from '@daca-mesh/protocol';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { z } from 'zod';
+import { EventsApi } from './events-api.ts';
 import { request, requestJson, toTransportError } from './request-json.ts';
 import { type TimelineEntry, TimelineEntry as TimelineEntrySchema } from './timeline-entry.ts';
 
@@ -44,8 +45,11 @@ export const Question = z.looseObject({
   arguments: z.unknown().optional(),
   path: z.array(z.string()),
   assignee: z.string().optional(),
+  mayAnswer: z.array(z.string()).optional(),
+  approvals: Approvals.optional(),
   deadline: z.string().optional(),
   status: z.string(),
+  answeredBy: z.string().optional(),
 });
 export type Question = z.infer<typeof Question>;
 
@@ -54,6 +58,10 @@ const Peer = z.looseObject({
   url: z.string(),
   status: z.string(),
   skills: z.array(z.looseObject({ id: z.string() })),
+});
+
+const Artifacts = z.looseObject({
+  artifacts: z.array(z.looseObject({ artifactId: z.string(), name: z.string(), mediaType: z.string() })),
 });
 
 const nextCursor = z.string().nullish();
@@ -78,9 +86,23 @@ export interface RunFilter {
   cursor?: string | undefined;
 }
 
+/** What `GET /questions` is asked for. */
+export interface QuestionFilter {
+  status?: string | undefined;
+  runId?: string | undefined;
+  /** A person or role that may answer. */
+  assignee?: string | undefined;
+  /** `true`: those of the caller. */
+  mine?: string | undefined;
+}
+
 /** The coordinator's HTTP API. Refusals are thrown as MeshErrors with the code of the problem document. */
 export class MeshApi {
   readonly url: string;
+  /** CloudEvents: those that came and went, and those that were given up. */
+  readonly events: EventsApi = new EventsApi((schema, path, query = {}, method) =>
+    this.#call(schema, `${path}${queryOf(query)}`, method === undefined ? {} : { method, body: {} }),
+  );
   readonly #token: string | undefined;
   readonly #signal: AbortSignal | undefined;
 
@@ -110,6 +132,18 @@ export class MeshApi {
     return this.#call(z.unknown(), `${runPath(runId)}/${action}`, { method: 'POST', body });
   }
 
+  /** What a run made; nothing before it has completed. */
+  artifacts(runId: string) {
+    return this.#call(Artifacts, `${runPath(runId)}/artifacts`);
+  }
+
+  /** The text of an artifact. */
+  async artifact(runId: string, artifactId: string): Promise<string> {
+    const url = `${this.url}${runPath(runId)}/artifacts/${encodeURIComponent(artifactId)}`;
+    const response = await request(url, { token: this.#token, signal: this.#signal, headers: { accept: '*/*' } });
+    return response.text();
+  }
+
   /** The whole timeline of a run as it stands. */
   async timeline(runId: string): Promise<TimelineEntry[]> {
     const entries: TimelineEntry[] = [];
@@ -123,7 +157,7 @@ export class MeshApi {
   }
 
   /** The timeline after an entry as it grows, until the coordinator ends the stream or it breaks (PEER_UNREACHABLE). */
-  async *events(runId: string, afterSeq: number): AsyncGenerator<TimelineEntry> {
+  async *follow(runId: string, afterSeq: number): AsyncGenerator<TimelineEntry> {
     const url = `${this.url}${runPath(runId)}/events`;
     const options = { token: this.#token, signal: this.#signal };
     const headers = { accept: 'text/event-stream', ...(afterSeq > 0 ? { 'last-event-id': String(afterSeq) } : {}) };
@@ -137,16 +171,16 @@ export class MeshApi {
     }
   }
 
-  questions(filter: { status?: string | undefined; runId?: string | undefined } = {}) {
-    return this.#call(Questions, `/questions${queryOf(filter)}`);
+  questions(filter: QuestionFilter = {}) {
+    return this.#call(Questions, `/questions${queryOf({ ...filter })}`);
   }
 
   question(questionId: string): Promise<Question> {
     return this.#call(Question, questionPath(questionId));
   }
 
-  answer(questionId: string, answer: AnswerBody): Promise<unknown> {
-    return this.#call(z.unknown(), `${questionPath(questionId)}/answer`, { method: 'POST', body: answer });
+  answer(questionId: string, answer: AnswerBody): Promise<Question> {
+    return this.#call(Question, `${questionPath(questionId)}/answer`, { method: 'POST', body: answer });
   }
 
   peers() {

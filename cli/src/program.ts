@@ -1,11 +1,16 @@
 import { isMeshError } from '@daca-mesh/protocol';
 import { Command, CommanderError } from 'commander';
 import { addAnswerCommand } from './commands/answer.ts';
+import { addArtifactCommand } from './commands/artifact.ts';
 import { addCardCommand } from './commands/card.ts';
 import { addDemoCommand } from './commands/demo.ts';
+import { addEnvCommand } from './commands/env.ts';
+import { addEventsCommands } from './commands/events.ts';
 import { addInboxCommand } from './commands/inbox.ts';
 import { addKillCommand } from './commands/kill.ts';
+import { addNewCommands } from './commands/new.ts';
 import { addPeersCommand } from './commands/peers.ts';
+import { addPrincipalCommands } from './commands/principal.ts';
 import { addPsCommand } from './commands/ps.ts';
 import { addRestartCommand } from './commands/restart.ts';
 import { addRunCommand } from './commands/run.ts';
@@ -31,10 +36,15 @@ const addCommands = [
   addRunCommand,
   addRunsCommand,
   addShowCommand,
+  addArtifactCommand,
   addRunControlCommands,
   addInboxCommand,
   addAnswerCommand,
+  addEventsCommands,
+  addPrincipalCommands,
   addDemoCommand,
+  addEnvCommand,
+  addNewCommands,
   addSidecarCommand,
 ];
 

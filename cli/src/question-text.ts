@@ -1,5 +1,5 @@
 import { relative } from 'node:path';
-import type { AnswerAction } from '@daca-mesh/protocol';
+import type { AnswerAction, Approvals } from '@daca-mesh/protocol';
 import { z } from 'zod';
 import type { Question } from './mesh-api.ts';
 import { defaultDataFolder } from './mesh-location.ts';
@@ -25,12 +25,19 @@ export function questionLines(question: Question, dataFolder?: string): string[]
     ...(about === undefined ? [] : [`  about     ${shorten(JSON.stringify(about), 400)}`]),
     ...(path.length === 0 ? [] : [`  asked by  ${harmless(path.join(' > '))}`]),
     ...(assignee === undefined ? [] : [`  for       ${harmless(assignee)}`]),
+    ...(question.approvals === undefined ? [] : [`  approvals ${approvalsText(question.approvals)}`]),
     `  run       ${question.runId}`,
     ...(question.status === 'open'
       ? [`  answer    ${paint('cyan', answerCommand(question, dataFolder))}`]
       : [`  status    ${question.status}`]),
     ...(question.status === 'open' && others.length > 0 ? [`  or with   ${others.join(', ')}`] : []),
   ];
+}
+
+function approvalsText({ required, of, given, missing }: Approvals): string {
+  const by = given.length === 0 ? '' : ` (${given.map((approval) => approval.by).join(', ')})`;
+  const from = of === undefined ? '' : ` of ${of.join(', ')}`;
+  return harmless(`${given.length} of ${required}${by}${missing === 0 ? '' : `, ${missing} more${from}`}`);
 }
 
 /** The command that answers a question, ready to be pasted. */

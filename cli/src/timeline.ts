@@ -23,6 +23,9 @@ const Detail = z.object({
   event: z.string().optional().catch(undefined),
   delayMs: z.number().optional().catch(undefined),
   percent: z.number().optional().catch(undefined),
+  number: z.number().optional().catch(undefined),
+  total: z.number().optional().catch(undefined),
+  missing: z.number().optional().catch(undefined),
   questionId: z.string().optional().catch(undefined),
   answer: z.looseObject({ action: z.string() }).optional().catch(undefined),
   failure: Failure.optional().catch(undefined),
@@ -117,7 +120,11 @@ const descriptions: Record<TimelineEntry['type'], Describe> = {
     `${agent(entry)} ${paint('yellow', 'canceled')}${took(call)}${after(': ', detail.reason)}`,
   'question-asked': (_, { prompt, assignee }) =>
     `${paint('yellow', 'question')}${quoted(prompt)}${after(', for ', assignee)}`,
+  'question-reminded': (_, { assignee, number, total }) =>
+    `reminder${number === undefined ? '' : ` ${number} of ${total ?? number}`}${after(', for ', assignee)}`,
   'question-escalated': (_, { assignee }) => `question escalated${after(' to ', assignee)}`,
+  'question-approved': (_, { by, reason, missing }) =>
+    `${paint('green', 'approved')}${after(' by ', by)}${quoted(reason)}${missing ? `, ${missing} missing` : ''}`,
   'question-answered': (_, { action, by, reason }) =>
     `${paint('green', 'answered')}${after(': ', action)}${after(' by ', by)}${quoted(reason)}`,
   'question-expired': (_, { answer }) => `question expired${after(', taken: ', answer?.action)}`,

@@ -9,8 +9,8 @@ export interface Seen {
   body: unknown;
 }
 
-/** What is answered: a JSON value with a status, or server-sent events after which the connection ends. */
-export type Reply = { status: number; json: unknown } | { events: { seq: number }[] };
+/** What is answered: a JSON value with a status, a text, or server-sent events after which the connection ends. */
+export type Reply = { status: number; json: unknown } | { text: string } | { events: { seq: number }[] };
 
 /** Stands in for a coordinator where a test is about the command line's side of the HTTP API. */
 export interface ApiDouble extends AsyncDisposable {
@@ -38,6 +38,10 @@ export async function startApiDouble(replies: Record<string, (seen: Seen) => Rep
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       for (const event of reply.events) response.write(`id: ${event.seq}\ndata: ${JSON.stringify(event)}\n\n`);
       response.end(': the connection ends here\n\n');
+      return;
+    }
+    if ('text' in reply) {
+      response.writeHead(200, { 'content-type': 'text/html' }).end(reply.text);
       return;
     }
     const type = reply.status < 400 ? 'application/json' : 'application/problem+json';

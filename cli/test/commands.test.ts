@@ -1,5 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ApiDouble, ok, problem, type Reply, type Seen, startApiDouble } from './api-double.ts';
@@ -168,6 +168,44 @@ describe('mesh runs, cancel, suspend, resume, peers', () => {
   });
 });
 
+describe('mesh events and redrive', () => {
+  it('shows what became of events', async () => {
+    const events = [
+      {
+        at: at(0),
+        direction: 'in',
+        event: { type: 'Broke', subject: 'd1' },
+        outcome: { status: 'started', runId: 'r1' },
+      },
+      { at: at(0), direction: 'out', event: { type: 'RunFailed' } },
+    ];
+    const replies = { 'GET /events?status=started': () => ok({ events }) };
+    const { stdout } = await meshWith(replies, ['events', '--status', 'started']);
+    expect(stdout).toMatch(/in +Broke +d1 +started +r1$/m);
+    expect(stdout).toMatch(/out +RunFailed$/m);
+  });
+
+  it('shows what was given up, and delivers it again', async () => {
+    const delivery = { deliveryId: 'evt_1_0', url: 'https://hook.example', tries: 10, error: 'answered 500' };
+    const parked = { sequence: 7, consumer: 'coordinator', deliveries: 8, reason: 'broken' };
+    const replies = {
+      'GET /events/deliveries?status=dead': () => ok({ deliveries: [delivery] }),
+      'GET /events/parked': () => ok({ parked: [parked] }),
+      'POST /events/deliveries/evt_1_0/redrive': () => ok(delivery, 202),
+      'POST /events/parked/7/redrive': () => ok({}, 202),
+    };
+    const { stdout } = await meshWith(replies, ['events', '--dead']);
+    expect(stdout).toMatch(/^evt_1_0 +https:\/\/hook.example +10 +answered 500$/m);
+    expect(stdout).toMatch(/^7 +coordinator +8 +broken$/m);
+    for (const id of ['evt_1_0', '7']) {
+      expect(await meshWith(replies, ['redrive', id])).toMatchObject({
+        exitCode: 0,
+        stdout: `${id} is delivered again\n`,
+      });
+    }
+  });
+});
+
 describe('mesh inbox and answer', () => {
   it('shows open questions with a command that answers them', async () => {
     const replies = { 'GET /questions?status=open': () => ok({ questions: [question], nextCursor: null }) };
@@ -175,6 +213,26 @@ describe('mesh inbox and answer', () => {
     expect(stdout).toContain('Publish this post?');
     expect(stdout).toContain('npx mesh answer r1-q1 --approve');
     expect(stdout).toContain('--reject "why"');
+  });
+
+  it.each([
+    [['--mine'], { MESH_TOKEN: 'secret' }, 'mine=true'],
+    [['--mine'], {}, `assignee=${userInfo().username}`],
+    [['--role', 'manager'], {}, 'assignee=manager'],
+  ])('asks for the questions of %j', async (flags, env, query) => {
+    const approvals = { required: 2, of: ['manager'], given: [{ by: 'ann', at: at(0) }], missing: 1 };
+    const page = { questions: [{ ...question, approvals }], nextCursor: null };
+    const replies = { [`GET /questions?status=open&${query}`]: () => ok(page) };
+    const { exitCode, stdout } = await meshWith(replies, ['inbox', ...flags], env);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^ {2}approvals 1 of 2 \(ann\), 1 more of manager$/m);
+  });
+
+  it('says that others must approve, too', async () => {
+    const approvals = { required: 3, given: [{ by: 'ann', at: at(0) }], missing: 2 };
+    const replies = { 'POST /questions/r1-q1/answer': () => ok({ ...question, approvals }) };
+    const { exitCode, stdout } = await meshWith(replies, ['answer', 'r1-q1', '--approve']);
+    expect([exitCode, stdout]).toEqual([0, 'approved r1-q1; 2 more must approve\n']);
   });
 
   it.each([
@@ -208,5 +266,34 @@ describe('mesh inbox and answer', () => {
     ]);
     expect(exitCode).toBe(4);
     expect(stderr).toContain('bob answered "reject" before');
+  });
+});
+
+describe('mesh artifact', () => {
+  const artifacts = [
+    { artifactId: 'content', name: 'a.html', mediaType: 'text/html' },
+    { artifactId: 'result', name: 'r.json', mediaType: 'application/json' },
+  ];
+  const replies = {
+    'GET /runs/r1/artifacts': () => ok({ artifacts }),
+    'GET /runs/r1/artifacts/content': () => ({ text: '<h1>A</h1>' }),
+    'GET /runs/r1/artifacts/result': () => ({ text: '{}' }),
+    'GET /runs/r2/artifacts': () => ok({ artifacts: [] }),
+  };
+
+  it('prints the first artifact, the named one, or the list', async () => {
+    expect(await meshWith(replies, ['artifact', 'r1'])).toMatchObject({ exitCode: 0, stdout: '<h1>A</h1>\n' });
+    expect(await meshWith(replies, ['artifact', 'r1', 'result'])).toMatchObject({ exitCode: 0, stdout: '{}\n' });
+    const { stdout } = await meshWith(replies, ['artifact', 'r1', '--json']);
+    expect(JSON.parse(stdout)).toEqual({ artifacts });
+  });
+
+  it('saves it as a file', async () => {
+    const { exitCode } = await meshWith(replies, ['artifact', 'r1', '--out', 'report.html']);
+    expect([exitCode, await readFile(join(folder, 'report.html'), 'utf8')]).toEqual([0, '<h1>A</h1>']);
+  });
+
+  it.each([['r2'], ['r1', 'none'], ['r3']])('refuses what is not there: %s %s', async (...args) => {
+    expect((await meshWith(replies, ['artifact', ...args])).exitCode).toBe(4);
   });
 });

@@ -31,8 +31,14 @@ describe('mesh demo', () => {
       expect({ exitCode, results, stderr }).toMatchObject({
         exitCode: 0,
         results: [
-          { workflow: 'content-pipeline', status: 'completed', ok: true, problems: [] },
+          { workflow: 'content-pipeline', variant: 'published', status: 'completed', ok: true, problems: [] },
+          { workflow: 'device-scene', status: 'completed', ok: true, output: { status: 'all-set' } },
+          { workflow: 'health-monitor', status: 'completed', ok: true },
           { workflow: 'content-moderation', status: 'completed', ok: true, output: { decision: 'approved' } },
+          { workflow: 'report', status: 'completed', ok: true },
+          { workflow: 'purchase-order', status: 'completed', ok: true, output: { status: 'confirmed' } },
+          { workflow: 'diagnosis-review', status: 'completed', ok: true, output: { status: 'approved' } },
+          { workflow: 'device-repair', status: 'completed', ok: true, output: { status: 'repaired' } },
         ],
       });
       expect((await readdir(folder)).filter((name) => name.startsWith('mesh-'))).toEqual([]);
@@ -52,7 +58,9 @@ describe('mesh up --demo', () => {
   it(
     'stops at the question, which the printed command answers; mesh show tells the whole story',
     async () => {
-      const up = startMesh(['up', '--demo', '--port', '0', '--json', '--data', 'data'], { cwd: folder });
+      const only = 'coordinator,moderator-toxicity,moderator-spam,moderator-violence,records';
+      const args = ['--only', only, '--port', '0', '--json', '--data', 'data'];
+      const up = startMesh(['up', '--demo', ...args], { cwd: folder });
       try {
         const asked = await up.jsonLine(({ type }) => type === 'question' || type === 'demo-failed');
         // As printed by `mesh up --demo --json`.

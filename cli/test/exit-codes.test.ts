@@ -39,7 +39,8 @@ async function mesh(args: string[]): Promise<{ exitCode: number; stdout: string;
   return { exitCode, ...written };
 }
 
-const commandNames = 'up ps kill restart peers card send run runs show cancel suspend resume inbox answer demo';
+const commandNames =
+  'up ps kill restart peers card send run runs show cancel suspend resume inbox answer events redrive demo';
 
 describe('every command', () => {
   it.each(commandNames.split(' '))('%s has help with an example and its exit codes', async (name) => {
@@ -73,6 +74,9 @@ describe('every command', () => {
     [['inbox', 'extra']],
     [['answer', 'q1', '--url', 'http://127.0.0.1:1']],
     [['answer', 'q1', '--approve', '--reject', 'no', '--url', 'http://127.0.0.1:1']],
+    [['events', '--status', 'eaten']],
+    [['events', '--dead', '--type', 'T']],
+    [['redrive']],
     [['demo', 'no-such-workflow']],
     [['peers', '--url', 'ftp://example.com']],
     [['ps', '--url', 'http://127.0.0.1:1']],
@@ -98,6 +102,8 @@ describe('every command', () => {
     [['resume', 'r1']],
     [['inbox']],
     [['answer', 'q1', '--approve']],
+    [['events']],
+    [['redrive', '7']],
     [['demo', '--url', 'http://127.0.0.1:1']],
     [['runs', '--url', 'http://127.0.0.1:1']],
   ])('%j without a mesh is unreachable', async (args) => {
@@ -115,6 +121,8 @@ describe('every command', () => {
     [['resume', 'r1']],
     [['inbox']],
     [['answer', 'q1', '--approve']],
+    [['events', '--dead']],
+    [['redrive', '7']],
     [['peers']],
     [['card', 'nobody']],
     [['demo', 'content-pipeline']],

@@ -128,8 +128,10 @@ describe('mesh up', () => {
   });
 
   it('hands its environment on and keeps the ready line in the log, however quiet it is told to be', async () => {
+    await writeFile(join(folder, 'people.json'), '[]');
     const command = up(['--only', 'alpha'], {
       MESH_TOKEN: 'secret',
+      MESH_PRINCIPALS: 'people.json',
       MESH_LOG_LEVEL: 'error',
       MESH_PUBLIC_URL: 'http://example.com',
       MESH_DAPR_STATE: 'postgres://me:secret@db/mesh',
@@ -138,7 +140,9 @@ describe('mesh up', () => {
     // As printed by `mesh up --json`.
     const [alpha] = line['processes'] as ProcessInfo[];
     const environment: unknown = await (await fetch(alpha?.url ?? '')).json();
-    expect(environment).toMatchObject({ MESH_TOKEN: 'secret', MESH_LOG_LEVEL: 'info' });
+    // Its working folder is another one.
+    const MESH_PRINCIPALS = join(folder, 'people.json');
+    expect(environment).toMatchObject({ MESH_TOKEN: 'secret', MESH_PRINCIPALS, MESH_LOG_LEVEL: 'info' });
     expect(environment).not.toHaveProperty('MESH_PUBLIC_URL');
     expect(environment).not.toHaveProperty('MESH_DAPR_STATE');
     expect(await readFile(join(folder, '.mesh/logs/alpha.jsonl'), 'utf8')).toContain('listening');

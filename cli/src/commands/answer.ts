@@ -12,13 +12,15 @@ export function addAnswerCommand(program: Command, context: Context): void {
     `npx mesh answer 0197…-q1f2e3d4c5b6a --value '{"text":"a kinder text"}'`,
   ]);
   addAnswerFlags(command)
-    .option('--by <name>', 'who decides (default: your user name)')
+    .option('--by <name>', 'who decides, where no token says so (default: your user name)')
     .action(async (questionId: string, options: CommonOptions & AnswerFlags & { by?: string }) => {
       const api = connectApi(context, options);
       const answer = await toAnswer(options, async () => (await api.question(questionId)).actions);
       const by = options.by ?? userInfo().username;
       const accepted = await api.answer(questionId, { ...answer, by });
       if (options.json) return printJson(accepted);
-      print(`answered ${questionId} with ${answer.action}, by ${by}`);
+      const { answeredBy = by, approvals, status } = accepted;
+      if (status !== 'open') return print(`answered ${questionId} with ${answer.action}, by ${answeredBy}`);
+      print(`approved ${questionId}; ${approvals?.missing ?? 0} more must approve`);
     });
 }

@@ -32,7 +32,8 @@ export function addRunsCommand(program: Command, context: Context): void {
     });
 }
 
-function parseLimit(text: string): number {
+/** How many a page has. */
+export function parseLimit(text: string): number {
   const limit = Number(text);
   if (Number.isInteger(limit) && limit >= 1 && limit <= 500) return limit;
   throw new InvalidArgumentError('It must be a whole number from 1 to 500.');

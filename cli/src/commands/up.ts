@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
+import { tokenDigest } from '@daca-mesh/protocol';
 import { type Command, InvalidArgumentError } from 'commander';
+import type { Config } from '../config.ts';
 import { addCommand, type CommonOptions, type Context } from '../context.ts';
 import { contentModeration } from '../demos/content-moderation.ts';
 import { type ChosenDemo, runToQuestion } from '../demos/run-demo.ts';
@@ -8,6 +10,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { MeshApi } from '../mesh-api.ts';
 import { defaultDataFolder } from '../mesh-location.ts';
 import { duration, note, print, printJson, shorten, table } from '../output.ts';
+import { readPrincipals } from '../principals-file.ts';
 import { startProgress } from '../progress.ts';
 import { answerCommand, dataOption, questionLines } from '../question-text.ts';
 import { watchStopSignals } from '../stop-signals.ts';
@@ -56,6 +59,7 @@ async function up(context: Context, options: UpOptions): Promise<void> {
   if (!loopbackHosts.has(options.host) && context.config.token === undefined) {
     throw new InvalidArgumentError(`listening on ${options.host} needs MESH_TOKEN, the token every caller then sends`);
   }
+  checkPrincipals(context.config);
   const startedAt = Date.now();
   const dataFolder = resolve(options.data ?? defaultDataFolder);
   using signals = watchStopSignals();
@@ -75,6 +79,18 @@ async function up(context: Context, options: UpOptions): Promise<void> {
     await mesh.stop(signals.force);
   }
   context.exitCode = signals.force.aborted ? exitCodes.interrupted : exitCodes.ok;
+}
+
+/** What would end every process at once is said here, once. */
+function checkPrincipals({ principalsPath, token }: Config): void {
+  if (principalsPath === undefined) return;
+  if (token === undefined) {
+    throw new InvalidArgumentError(
+      'MESH_PRINCIPALS needs MESH_TOKEN: the processes of the mesh call each other with it',
+    );
+  }
+  const owner = readPrincipals(principalsPath).find(({ tokenSha256 }) => tokenSha256 === tokenDigest(token));
+  if (owner) throw new InvalidArgumentError(`MESH_TOKEN is the token of ${owner.name}; the mesh needs one of its own`);
 }
 
 /** Whether all processes were ready in time; a mesh with one that is not is shown as it is. */

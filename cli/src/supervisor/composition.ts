@@ -68,6 +68,7 @@ function toProcessSpec(member: MeshMember, index: number, root: string, options:
     dataFolder: join(options.dataFolder, member.name),
     logPath: join(options.dataFolder, 'logs', `${member.name}.jsonl`),
     env: member.env,
+    ...(member.callsPeers ? { callsPeers: true } : {}),
     readiness: { kind: 'announced', host: options.host, port: options.port === 0 ? 0 : options.port + index },
   };
 }

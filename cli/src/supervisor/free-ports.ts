@@ -30,6 +30,33 @@ export async function arePortsFree(ports: readonly number[]): Promise<boolean> {
   return tries.every(({ status }) => status === 'fulfilled');
 }
 
+/** The same specs, with ports for chosen agents that would choose their own: others are told of them before they listen. */
+export async function choosePorts(
+  specs: readonly ProcessSpec[],
+  isChosen: (spec: ProcessSpec) => boolean,
+): Promise<readonly ProcessSpec[]> {
+  const choose = async (spec: ProcessSpec): Promise<ProcessSpec> => {
+    if (!isChosen(spec) || !isAgent(spec) || spec.readiness.port !== 0) return spec;
+    return { ...spec, readiness: { ...spec.readiness, port: await anyPort(spec.readiness.host) } };
+  };
+  return Promise.all(specs.map(choose));
+}
+
+/** Below the ports that systems give out by themselves, so that nobody is given it before its owner listens. */
+async function anyPort(host: string): Promise<number> {
+  for (let tries = 0; tries < 50; tries += 1) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    if (
+      await tryPort(port, host).then(
+        () => true,
+        () => false,
+      )
+    )
+      return port;
+  }
+  throw new MeshError('RESOURCE_EXHAUSTED', `no port is free on ${host}`);
+}
+
 async function tryPort(port: number, host: string): Promise<void> {
   const server = createServer();
   try {

@@ -11,6 +11,8 @@ export interface ProcessSpec {
   /** Of its own, on top of what it inherits. */
   env: Readonly<Record<string, string>>;
   readiness: Readiness;
+  /** It calls other agents, as the coordinator does: it is started once they are, and told where they are. */
+  callsPeers?: true;
   /** Names of the processes that end before this one is asked to. */
   endsAfter?: readonly string[];
 }

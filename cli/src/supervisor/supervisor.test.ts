@@ -58,11 +58,15 @@ const program = async (name: string, more: Partial<ProcessSpec> = {}): Promise<P
   };
 };
 
-async function start(specs: ProcessSpec[], policy: Partial<RestartPolicy> = {}): Promise<Supervisor> {
+async function start(
+  specs: ProcessSpec[],
+  policy: Partial<RestartPolicy> = {},
+  environment: Record<string, string> = {},
+): Promise<Supervisor> {
   const mesh = await startSupervisor({
     specs,
     dataFolder,
-    environment: { PATH: process.env['PATH'] ?? '' },
+    environment: { PATH: process.env['PATH'] ?? '', ...environment },
     onEvent: (event) => events.push(event),
     policy: { initialDelayMs: 20, maxDelayMs: 160, stopTimeoutMs: 2000, ...policy },
   });
@@ -111,6 +115,25 @@ describe('startSupervisor', () => {
     const environment = await environmentOf(mesh.url);
     expect(environment['MESH_PEERS']?.split(',')).toEqual([processOf(mesh, 'alpha').url, processOf(mesh, 'beta').url]);
     expect(environment['MESH_DATA']).toBe(join(dataFolder, 'coordinator'));
+  });
+
+  it('tells every agent where the coordinator will listen, whatever was inherited', async () => {
+    const mesh = await start([spec('coordinator'), spec('alpha')], {}, { MESH_URL: 'http://other' });
+    await mesh.ready();
+    expect((await environmentOf(processOf(mesh, 'alpha').url ?? ''))['MESH_URL']).toBe(mesh.url);
+    await mesh.stop();
+    const alone = await start([spec('alpha')], {}, { MESH_URL: 'http://other' });
+    await alone.ready();
+    expect(await environmentOf(processOf(alone, 'alpha').url ?? '')).not.toHaveProperty('MESH_URL');
+  });
+
+  it('tells another agent that calls others where they listen, and the coordinator where that one does', async () => {
+    const mesh = await start([spec('coordinator'), spec('caller', { callsPeers: true }), spec('alpha')]);
+    await mesh.ready();
+    const [alpha, caller] = [processOf(mesh, 'alpha').url ?? '', processOf(mesh, 'caller').url ?? ''];
+    expect((await environmentOf(caller))['MESH_PEERS']).toBe(alpha);
+    expect((await environmentOf(mesh.url))['MESH_PEERS']).toBe(`${caller},${alpha}`);
+    expect(await environmentOf(alpha)).not.toHaveProperty('MESH_PEERS');
   });
 
   it('starts the coordinator without a peer that cannot start', async () => {

@@ -6,7 +6,7 @@ import { coordinatorName } from './composition.ts';
 import { type ControlServer, startControlServer } from './control-server.ts';
 import { lockDataFolder } from './data-folder-lock.ts';
 import type { MeshEngine } from './engine.ts';
-import { checkPortsFree } from './free-ports.ts';
+import { checkPortsFree, choosePorts } from './free-ports.ts';
 import { isAgent, type ProcessSpec } from './process-spec.ts';
 import {
   defaultRestartPolicy,
@@ -46,8 +46,8 @@ export interface Supervisor {
 const readyTimeoutMs = 30_000;
 
 /**
- * Starts the processes of a mesh and keeps them running. The coordinator is started as soon as every peer's address is
- * known: at once with fixed ports, else when the peers listen.
+ * Starts the processes of a mesh and keeps them running. Those that call others are started as soon as the addresses of
+ * these are known: at once with fixed ports, else when they listen.
  */
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
   const lock = lockDataFolder(options.dataFolder);
@@ -55,7 +55,10 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     await checkPortsFree(options.specs);
     // Without a coordinator there is nothing to run, and an engine's state is left as it is.
     const isNeeded = options.specs.some(({ name }) => name === coordinatorName);
-    const specs = withEngine(options.specs, isNeeded ? await options.engine?.() : undefined);
+    const specs = withEngine(
+      await choosePorts(options.specs, callsOthers),
+      isNeeded ? await options.engine?.() : undefined,
+    );
     const mesh = new Mesh({ ...options, specs }, lock);
     await mesh.start();
     return mesh;
@@ -83,7 +86,8 @@ class Mesh implements Supervisor {
   readonly #waiters = new Set<() => void>();
   #control: ControlServer | undefined;
   #stopped: Promise<void> | undefined;
-  #announcedPeers = '';
+  /** What each process that calls others was told of their addresses, by its name. */
+  readonly #announced = new Map<string, string>();
 
   constructor(options: SupervisorOptions, lock: Disposable) {
     this.#options = options;
@@ -92,7 +96,10 @@ class Mesh implements Supervisor {
       (spec) =>
         new SupervisedProcess(spec, {
           policy: { ...defaultRestartPolicy, ...options.policy },
-          environment: () => toChildEnvironment(spec, options.environment, this.#announcedPeers),
+          environment: () => {
+            const coordinatorUrl = this.#coordinator && addressOf(this.#coordinator);
+            return toChildEnvironment(spec, options.environment, this.#announced.get(spec.name), coordinatorUrl);
+          },
           onChange: () => this.#onChange(),
           onEvent: (event) => this.#onEvent(event),
         }),
@@ -101,8 +108,8 @@ class Mesh implements Supervisor {
 
   async start(): Promise<void> {
     this.#control = await startControlServer(this, this.#token);
-    for (const process of this.#processes) if (process !== this.#coordinator) process.start();
-    this.#startCoordinator();
+    for (const process of this.#processes) if (!isCaller(process)) process.start();
+    this.#startCallers();
     this.#onChange();
   }
 
@@ -118,8 +125,10 @@ class Mesh implements Supervisor {
     return this.#processes.find((process) => process.spec.name === coordinatorName);
   }
 
-  get #peers(): SupervisedProcess[] {
-    return this.#processes.filter((process) => isAgent(process.spec) && process !== this.#coordinator);
+  /** The coordinator calls everybody; others who call do not call each other, so that nobody waits in a circle. */
+  #peersOf(caller: SupervisedProcess): SupervisedProcess[] {
+    const agents = this.#processes.filter((process) => isAgent(process.spec) && process !== this.#coordinator);
+    return caller === this.#coordinator ? agents : agents.filter((process) => !isCaller(process));
   }
 
   async ready(signal?: AbortSignal): Promise<void> {
@@ -168,15 +177,18 @@ class Mesh implements Supervisor {
     throw new MeshError('NOT_FOUND', `no process is called ${name}; there are ${names}`);
   }
 
-  /** Starts the coordinator once it can be told of its peers, and again when one first listens after that. */
-  #startCoordinator(): void {
-    const coordinator = this.#coordinator;
-    if (coordinator === undefined || this.#stopped !== undefined || !this.#peers.every(isSettled)) return;
-    const addresses = this.#peers.flatMap((peer) => addressOf(peer) ?? []).join(',');
-    const isNews = addresses !== this.#announcedPeers;
-    this.#announcedPeers = addresses;
-    if (coordinator.info.status === 'stopped') coordinator.start();
-    else if (isNews && coordinator.info.status !== 'down') void coordinator.restart();
+  /** Starts who calls others once they can be told of them, and again when one first listens after that. */
+  #startCallers(): void {
+    if (this.#stopped !== undefined) return;
+    for (const caller of this.#processes.filter(isCaller)) {
+      const peers = this.#peersOf(caller);
+      if (!peers.every(isSettled)) continue;
+      const addresses = peers.flatMap((peer) => addressOf(peer) ?? []).join(',');
+      const isNews = addresses !== this.#announced.get(caller.spec.name);
+      this.#announced.set(caller.spec.name, addresses);
+      if (caller.info.status === 'stopped') caller.start();
+      else if (isNews && caller.info.status !== 'down') void caller.restart();
+    }
   }
 
   async #until(condition: () => boolean, signal?: AbortSignal): Promise<void> {
@@ -191,7 +203,7 @@ class Mesh implements Supervisor {
 
   #onEvent(event: ProcessEvent): void {
     this.#options.onEvent?.(event);
-    this.#startCoordinator();
+    this.#startCallers();
   }
 
   #onChange(): void {
@@ -222,7 +234,10 @@ async function stopAfter(process: SupervisedProcess, others: readonly Promise<vo
   await process.stop(force);
 }
 
-/** A peer that died before it ever listened must not hold up the others: the coordinator goes on without it. */
+const callsOthers = ({ name, callsPeers }: ProcessSpec): boolean => name === coordinatorName || callsPeers === true;
+const isCaller = ({ spec }: SupervisedProcess): boolean => callsOthers(spec);
+
+/** A peer that died before it ever listened must not hold up the others: whoever calls it goes on without it. */
 const isSettled = (peer: SupervisedProcess): boolean =>
   addressOf(peer) !== undefined || peer.info.status === 'backoff' || peer.info.restarts > 0;
 
