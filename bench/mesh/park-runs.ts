@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { answer, ended, riskyText, startRun } from '@daca-mesh/test/api';
+import { answer, riskyText, startRun } from '@daca-mesh/test/api';
 import { Mesh } from '@daca-mesh/test/mesh';
 import { inParallel, round } from '../load.ts';
+import { endOf } from './run-client.ts';
 
 /** How many of the parked runs are answered after the restart. */
 const answered = 200;
@@ -39,7 +40,7 @@ async function park(count: number): Promise<object> {
   await Promise.all(
     waiting.map(async ({ questionId, runId }) => {
       await answer(base, questionId, { action: 'approve', by: 'bench' });
-      const run = await ended(base, runId);
+      const run = await endOf(base, runId);
       if (run.status !== 'completed') throw new Error(`run ${runId} ended ${run.status}`);
     }),
   );

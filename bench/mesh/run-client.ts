@@ -1,6 +1,7 @@
-/** A client of the coordinator's HTTP API that starts a run and waits for its end by long poll. */
+/** A client of the coordinator's HTTP API that waits for the end of runs by long poll, also over restarts. */
 
-interface Run {
+/** A run, as far as the benchmarks look at it. */
+export interface Run {
   runId: string;
   status: string;
 }
@@ -13,10 +14,20 @@ export async function runToEnd(url: string, workflow: string, input: unknown): P
     body: JSON.stringify(input),
   });
   if (started.status !== 202) throw new Error(`start answered ${started.status}`);
-  let run = await readRun(started);
-  while (run.status !== 'completed') {
-    if (['failed', 'canceled', 'stalled'].includes(run.status)) throw new Error(`run ${run.runId} ended ${run.status}`);
-    run = await readRun(await fetch(`${url}/runs/${run.runId}?wait=30s`));
+  const { status, runId } = await endOf(() => url, (await readRun(started)).runId);
+  if (status !== 'completed') throw new Error(`run ${runId} ended ${status}`);
+}
+
+/** Waits for the end of a run, while the coordinator may come and go. */
+export async function endOf(url: () => string, runId: string): Promise<Run> {
+  for (;;) {
+    try {
+      const run = await readRun(await fetch(`${url()}/runs/${runId}?wait=30s`));
+      if (['completed', 'failed', 'canceled', 'stalled'].includes(run.status)) return run;
+    } catch {
+      // It is being started again.
+      await new Promise((wake) => setTimeout(wake, 50));
+    }
   }
 }
 

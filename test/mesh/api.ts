@@ -5,6 +5,7 @@ import { eventually } from './mesh.ts';
 export interface Run {
   runId: string;
   status: string;
+  input?: Record<string, unknown>;
   output?: Record<string, unknown>;
   error?: { code: string; message: string };
 }
@@ -77,6 +78,9 @@ export async function startRun(base: () => string, workflow: string, input: unkn
 const getRun = async (base: () => string, runId: string): Promise<Run> =>
   (await request<Run>(`${base()}/runs/${runId}`)).body;
 
+export const listRuns = async (base: () => string, workflow: string): Promise<Run[]> =>
+  (await request<{ runs: Run[] }>(`${base()}/runs?workflow=${workflow}`)).body.runs;
+
 export const openQuestions = async (base: () => string, runId: string): Promise<Question[]> =>
   (await request<{ questions: Question[] }>(`${base()}/questions?runId=${runId}&status=open`)).body.questions;
 
@@ -93,6 +97,17 @@ export const questionOf = async (base: () => string, runId: string, withinMs = 4
     { withinMs, what: `an open question of run ${runId}` },
   );
   const [question] = questions;
+  if (!question) throw new Error('no question');
+  return question;
+};
+
+/** The question that is open once the one before is closed. */
+export const nextQuestion = async (base: () => string, { runId, id }: Question): Promise<Question> => {
+  const [question] = await eventually(
+    () => openQuestions(base, runId),
+    (open) => open.length > 0 && open.every((each) => each.id !== id),
+    { what: `the next question of run ${runId}` },
+  );
   if (!question) throw new Error('no question');
   return question;
 };

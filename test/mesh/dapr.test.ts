@@ -117,8 +117,14 @@ describe.skipIf(!isWanted)('a mesh on Dapr', () => {
     expect({ exitCode, results, stderr }).toMatchObject({
       exitCode: 0,
       results: [
-        { workflow: 'content-pipeline', status: 'completed', ok: true, problems: [] },
-        { workflow: 'content-moderation', status: 'completed', ok: true, output: { decision: 'approved' } },
+        { workflow: 'content-pipeline', ok: true, problems: [] },
+        { workflow: 'device-scene', ok: true, output: { status: 'all-set' } },
+        { workflow: 'health-monitor', ok: true },
+        { workflow: 'content-moderation', ok: true, output: { decision: 'approved' } },
+        { workflow: 'report', ok: true },
+        { workflow: 'purchase-order', ok: true, output: { status: 'confirmed' } },
+        { workflow: 'diagnosis-review', ok: true, output: { status: 'approved' } },
+        { workflow: 'device-repair', ok: true, output: { status: 'repaired' } },
       ],
     });
     await expect.poll(() => commandLines(folder)).toEqual([]);

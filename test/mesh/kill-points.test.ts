@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answer, calmText, ended, type Entry, post, questionOf, riskyText, startRun, timeline } from './api.ts';
 import { auditEntries, posts, statusChanges } from './effects.ts';
 import { eventually, Mesh } from './mesh.ts';
 
 /**
  * The coordinator dies by SIGKILL at a named point, once, and is started again. Every run must end as it would have,
- * with every effect once and the question asked once.
+ * with every effect once and the question asked once. One mesh serves all of it; what dies is started again for each test.
  */
 
 const peers = ['moderator-toxicity', 'moderator-spam', 'moderator-violence', 'records'];
@@ -17,6 +17,20 @@ function expectOnce(mesh: Mesh, postId: string): void {
   expect(posts(mesh, postId)).toHaveLength(1);
   expect(auditEntries(mesh, postId)).toHaveLength(1);
   expect(statusChanges(mesh, postId)).toHaveLength(1);
+}
+
+let mesh: Mesh;
+beforeAll(async () => {
+  mesh = await Mesh.start({ peers });
+}, 60_000);
+afterAll(() => mesh[Symbol.asyncDispose]());
+const base = () => mesh.coordinator;
+
+/** How often a process was killed by what happens meanwhile. */
+async function killsWhile(name: string, happens: () => Promise<void>): Promise<number> {
+  const before = mesh.kills(name);
+  await happens();
+  return mesh.kills(name) - before;
 }
 
 describe('a coordinator killed at a named point', () => {
@@ -30,70 +44,63 @@ describe('a coordinator killed at a named point', () => {
     'chain',
     'before-finish',
   ])('finishes the run when killed at %s', { timeout: 120_000 }, async (point) => {
-    await using mesh = await Mesh.start({ peers, env: { coordinator: { MESH_KILL_AT: point } } });
-    const base = () => mesh.coordinator;
+    await mesh.restart('coordinator', { MESH_KILL_AT: point });
     const postId = `post-${point}`;
 
-    const run = await startRun(base, 'content-moderation', { text: riskyText, postId }, randomUUID());
-    const question = await questionOf(base, run.runId);
-    await answer(base, question.id, { action: 'approve', by: 'ada' });
-    const end = await ended(base, run.runId);
-
-    expect(mesh.kills('coordinator'), `kill point ${point} was hit`).toBe(1);
-    expect(end.status).toBe('completed');
-    expect(end.output).toMatchObject({ decision: 'approved', decidedBy: 'ada' });
-    expect(count(await timeline(base, run.runId), 'question-asked')).toBe(1);
+    const kills = await killsWhile('coordinator', async () => {
+      const run = await startRun(base, 'content-moderation', { text: riskyText, postId }, randomUUID());
+      const question = await questionOf(base, run.runId);
+      await answer(base, question.id, { action: 'approve', by: 'ada' });
+      const end = await ended(base, run.runId);
+      expect(end).toMatchObject({ status: 'completed', output: { decision: 'approved', decidedBy: 'ada' } });
+      expect(count(await timeline(base, run.runId), 'question-asked')).toBe(1);
+    });
+    expect(kills, `kill point ${point} was hit`).toBe(1);
     expectOnce(mesh, postId);
   });
 
   it('undoes what was done, once, when killed while it compensates', { timeout: 120_000 }, async () => {
-    await using mesh = await Mesh.start({
-      peers,
-      env: { coordinator: { MESH_KILL_AT: 'compensating' }, records: { MESH_SKILL_DELAY: 'append-audit=60000' } },
-    });
-    const base = () => mesh.coordinator;
+    await mesh.restart('coordinator', { MESH_KILL_AT: 'compensating' });
+    await mesh.restart('records', { MESH_SKILL_DELAY: 'append-audit=60000' });
     const postId = 'post-compensating';
-    const run = await startRun(base, 'content-moderation', { text: riskyText, postId }, randomUUID());
-    const question = await questionOf(base, run.runId);
-    await answer(base, question.id, { action: 'approve', by: 'ada' });
-    // The status is set and the audit entry is being written: canceling now has one step to undo.
-    await eventually(
-      () => timeline(base, run.runId),
-      (entries) =>
-        entries.some((entry) => entry.type === 'call-sent' && JSON.stringify(entry).includes('append-audit')),
-      { what: 'the audit call' },
-    );
-    await post(`${base()}/runs/${run.runId}/cancel`, { reason: 'changed my mind' });
-    const end = await ended(base, run.runId);
-
-    expect(mesh.kills('coordinator'), 'kill point compensating was hit').toBe(1);
-    expect(end.status).toBe('canceled');
+    const kills = await killsWhile('coordinator', async () => {
+      const run = await startRun(base, 'content-moderation', { text: riskyText, postId }, randomUUID());
+      const question = await questionOf(base, run.runId);
+      await answer(base, question.id, { action: 'approve', by: 'ada' });
+      // The status is set and the audit entry is being written: canceling now has one step to undo.
+      await eventually(
+        () => timeline(base, run.runId),
+        (entries) =>
+          entries.some((entry) => entry.type === 'call-sent' && JSON.stringify(entry).includes('append-audit')),
+        { what: 'the audit call' },
+      );
+      await post(`${base()}/runs/${run.runId}/cancel`, { reason: 'changed my mind' });
+      expect((await ended(base, run.runId)).status).toBe('canceled');
+    });
+    expect(kills, 'kill point compensating was hit').toBe(1);
     expect(posts(mesh, postId)).toMatchObject([{ status: 'pending' }]);
     expect(statusChanges(mesh, postId)).toHaveLength(2);
     expect(auditEntries(mesh, postId)).toHaveLength(0);
+    await mesh.restart('records');
   });
 });
 
 describe('an agent that dies or is away', () => {
   it('runs a moderator again that was killed while it worked', { timeout: 120_000 }, async () => {
-    await using mesh = await Mesh.start({ peers, env: { 'moderator-spam': { MESH_SKILL_DELAY: '1500' } } });
-    const base = () => mesh.coordinator;
+    await mesh.restart('moderator-spam', { MESH_SKILL_DELAY: '1500' });
     const run = await startRun(base, 'content-moderation', { text: calmText, postId: 'post-a' }, randomUUID());
     await eventually(
       () => timeline(base, run.runId),
       (entries) => entries.some((entry) => entry.type === 'call-sent' && entry.agent === 'moderator-spam'),
       { what: 'the call to the moderator' },
     );
-    await mesh.kill('moderator-spam');
+    expect(await killsWhile('moderator-spam', () => mesh.kill('moderator-spam'))).toBe(1);
     const end = await ended(base, run.runId);
     expect(end).toMatchObject({ status: 'completed', output: { decision: 'approved' } });
-    expect(mesh.kills('moderator-spam')).toBe(1);
     expectOnce(mesh, 'post-a');
   });
 
   it('waits for records that is down for 20 seconds during the chain', { timeout: 120_000 }, async () => {
-    await using mesh = await Mesh.start({ peers });
-    const base = () => mesh.coordinator;
     const run = await startRun(base, 'content-moderation', { text: riskyText, postId: 'post-b' }, randomUUID());
     const question = await questionOf(base, run.runId);
     await mesh.kill('records', { hold: true });

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -25,6 +26,8 @@ interface Process {
   name: string;
   main: string;
   env: Record<string, string>;
+  /** Variables of the present start. */
+  extra: Record<string, string>;
   url: string | undefined;
   child: ChildProcess | undefined;
   held: boolean;
@@ -50,11 +53,16 @@ export class Mesh implements AsyncDisposable {
         (entry) => entry.name === 'coordinator' || (options.peers?.includes(entry.name) ?? true),
       );
       for (const entry of entries) mesh.#add(entry, options);
+      // Agents without another bus send their events to the coordinator, which starts after them.
+      const port = await freePort();
+      for (const process of mesh.#processes.values()) process.env['MESH_URL'] ??= `http://127.0.0.1:${port}`;
+      mesh.#process('coordinator').env['MESH_PORT'] = String(port);
       const peers = entries.filter((entry) => entry.name !== 'coordinator');
-      await Promise.all(peers.map((entry) => mesh.up(entry.name)));
-      const coordinator = mesh.#process('coordinator');
-      coordinator.env['MESH_PEERS'] = peers.map((entry) => mesh.url(entry.name)).join(',');
-      await mesh.up('coordinator');
+      const called = peers.filter((entry) => !entry.callsPeers);
+      await Promise.all(called.map((entry) => mesh.up(entry.name)));
+      const callers = peers.filter((entry) => entry.callsPeers).map((entry) => entry.name);
+      await Promise.all(callers.map((name) => mesh.#upAmong(name, called)));
+      await mesh.#upAmong('coordinator', peers);
       return mesh;
     } catch (error) {
       await mesh[Symbol.asyncDispose]();
@@ -106,6 +114,13 @@ export class Mesh implements AsyncDisposable {
     await exited;
   }
 
+  /** Ends a process and starts it again with these variables beside its own, in place of those given here before. */
+  async restart(name: string, env: Record<string, string> = {}): Promise<void> {
+    await this.kill(name, { hold: true });
+    this.#process(name).extra = env;
+    await this.up(name);
+  }
+
   /** Starts a process that is down and waits until it listens and is ready. */
   async up(name: string): Promise<void> {
     const process = this.#process(name);
@@ -113,7 +128,7 @@ export class Mesh implements AsyncDisposable {
     const deadline = Date.now() + readyWithinMs;
     if (!process.child) this.#spawn(process);
     while (Date.now() < deadline) {
-      if (process.url !== undefined && (await isReady(process.url))) return;
+      if (process.url !== undefined && (await isReady(process.url, process.env['MESH_TOKEN']))) return;
       await new Promise((wake) => setTimeout(wake, 25));
     }
     throw new Error(`${name} was not ready in ${readyWithinMs} ms:\n${process.output.slice(-20).join('\n')}`);
@@ -123,6 +138,12 @@ export class Mesh implements AsyncDisposable {
     this.#closing = true;
     await Promise.all([...this.#processes.keys()].map((name) => this.kill(name, { hold: true })));
     await rm(this.data, { recursive: true, force: true });
+  }
+
+  /** Starts a process that is told where others are. */
+  async #upAmong(name: string, peers: readonly { name: string }[]): Promise<void> {
+    this.#process(name).env['MESH_PEERS'] = peers.map((peer) => this.url(peer.name)).join(',');
+    await this.up(name);
   }
 
   #process(name: string): Process {
@@ -145,6 +166,7 @@ export class Mesh implements AsyncDisposable {
         ...options.env?.['all'],
         ...options.env?.[entry.name],
       },
+      extra: {},
       url: undefined,
       child: undefined,
       held: false,
@@ -162,7 +184,7 @@ export class Mesh implements AsyncDisposable {
     );
     const child = spawn(globalThis.process.execPath, [target.main], {
       cwd: root,
-      env: { ...inherited, ...target.env },
+      env: { ...inherited, ...target.env, ...target.extra },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     target.child = child;
@@ -194,9 +216,24 @@ export class Mesh implements AsyncDisposable {
   }
 }
 
-async function isReady(url: string): Promise<boolean> {
+/** A port below those the system gives out by itself, so that nobody else is given it before the coordinator listens. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const probe = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(probe, 'listening').then(
+      () => true,
+      () => false,
+    );
+    probe.close();
+    if (isFree) return port;
+  }
+}
+
+async function isReady(url: string, token: string | undefined): Promise<boolean> {
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   try {
-    return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) })).ok;
+    return (await fetch(`${url}/readyz`, { headers, signal: AbortSignal.timeout(2_000) })).ok;
   } catch {
     return false;
   }
