@@ -41,8 +41,13 @@ export function runSummary(run: Run, entries: readonly TimelineEntry[]): string[
     ...decisionsOf(entries),
     '',
     outcomeLine(run, entries),
+    ...(isDocument(run.output) ? [`its document: npx mesh artifact ${run.runId} --out FILE`] : []),
   ];
 }
+
+/** Text of a media type, which is to be read elsewhere than on a line of JSON. */
+const isDocument = (output: unknown): boolean =>
+  typeof output === 'object' && output !== null && 'content' in output && 'mediaType' in output;
 
 function hopsOf(entries: readonly TimelineEntry[]): Hop[] {
   const hops = new Map<string, Hop>();

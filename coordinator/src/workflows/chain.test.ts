@@ -181,6 +181,7 @@ describe('steps', () => {
   ];
   const deep = (levels: number): unknown => (levels === 0 ? 1 : [deep(levels - 1)]);
   it.each([
+    ['a password in a URL', [{ agent: 'http://ann:secret@127.0.0.1:9', input: {} }], /user name or password/u],
     ['none', [], /./u],
     ['more than 100', Array.from({ length: 101 }, () => step), /<=100/u],
     ['no agent and no skill', [{ input: {} }], /names an agent, a skill/u],

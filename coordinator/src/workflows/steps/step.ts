@@ -38,7 +38,13 @@ const isFlat = (value: unknown, levels: number): boolean =>
 
 const SkillId = z.string().min(1).max(200);
 /** A card's name, or the URL of a card or of its origin. */
-const AgentName = z.string().min(1).max(2_000);
+const AgentName = z.string().min(1).max(2_000).refine(hasNoPassword, 'must not hold a user name or password');
+
+/** A run's input is shown to everybody who may see the run. */
+function hasNoPassword(agent: string): boolean {
+  const url = URL.parse(agent);
+  return url === null || (url.username === '' && url.password === '');
+}
 
 const targetFields = { agent: AgentName.optional(), skill: SkillId.optional() };
 const hasTarget = ({ agent, skill }: { agent?: string | undefined; skill?: string | undefined }): boolean =>
