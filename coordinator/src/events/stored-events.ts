@@ -107,9 +107,11 @@ export function* pruneEvents(beforeMs: number, keep: number): Unit<boolean> {
       .selectFrom('cloud_events')
       .select('seq')
       .where((eb) => eb.or([eb('at', '<', beforeMs), eb('seq', '<=', (last?.seq ?? 0) - keep)]))
-      .where('seq', 'not in', (eb) =>
-        eb.selectFrom('event_deliveries').select('event_seq').where('status', '=', 'pending'),
-      )
+      .where((eb) => {
+        // Looked up event by event: a webhook that is away may have very many that are pending.
+        const pending = eb.selectFrom('event_deliveries').select('delivery_id').where('status', '=', 'pending');
+        return eb.not(eb.exists(pending.whereRef('event_seq', '=', 'cloud_events.seq')));
+      })
       .limit(prunePage)
       .compile(),
   );

@@ -20,7 +20,8 @@ export async function* unwind(run: Run, root: Branch, error: unknown): Step<RunE
   run.compensating = true;
   run.branch = new Branch('undo');
   yield* settleOpenWork(run, [root], 'unwind', canceled ? 'the run was canceled' : 'the run failed');
-  const { undone, notUndone } = run.root === undefined ? yield* compensate(run, toFailure(error)) : { undone: [], notUndone: [] };
+  const { undone, notUndone } =
+    run.root === undefined ? yield* compensate(run, toFailure(error)) : { undone: [], notUndone: [] };
   if (notUndone.length > 0) {
     const failure = toFailure(
       new MeshError('COMPENSATION_FAILED', `could not undo: ${notUndone.join(', ')}`, {

@@ -103,7 +103,10 @@ export interface Mesh {
    * Registers what undoes the steps before it: run in reverse order if the run does not complete. Code, which is told what
    * ended the run, or, as it must be in a workflow that is run as a child, a call or activity as data.
    */
-  compensate(label: string, undo: ((failure: Failure) => Step<unknown>) | UndoingCall | { activity: string; input: unknown }): void;
+  compensate(
+    label: string,
+    undo: ((failure: Failure) => Step<unknown>) | UndoingCall | { activity: string; input: unknown },
+  ): void;
 
   /** What was done so far stays done, whatever happens later. */
   commit(): void;

@@ -167,6 +167,17 @@ describe.skipIf(skipNats(process.env))('the bus on NATS JetStream', () => {
     await connection.close();
   });
 
+  it('parks what cannot be handled, also when the stream counts anew because somebody deleted it', async () => {
+    await whenConnected(() => bus.publish(numbered(1)));
+    await bus.subscribe({ name: 'fussy' }, () => Promise.reject(new MeshError('INVALID_ARGUMENT', 'never')));
+    await vi.waitFor(async () => expect(await bus.listParked()).toHaveLength(1), { timeout: 20_000, interval: 100 });
+    const connection = await connect({ servers: server.url });
+    await (await jetstreamManager(connection)).streams.delete(eventStream);
+    await whenConnected(() => bus.publish(numbered(2)));
+    await vi.waitFor(async () => expect(await bus.listParked()).toHaveLength(2), { timeout: 20_000, interval: 100 });
+    await connection.close();
+  });
+
   it('complains once about a consumer that it cannot use', async () => {
     await whenConnected(() => bus.publish(numbered(1)));
     const connection = await connect({ servers: server.url });

@@ -30,7 +30,9 @@ export async function parkMessage(
   // A header is one line.
   facts.set(header.reason, reason.replaceAll(/\s+/gu, ' ').slice(0, maxReasonLength));
   facts.set(header.deliveries, String(message.info.deliveryCount));
-  await js.publish(parkedSubject(consumer), message.data, { headers: facts, msgID: `${consumer} ${message.seq}` });
+  // The time, too: a stream that somebody deleted counts from one again.
+  const msgID = `${consumer} ${message.seq} ${message.info.timestampNanos}`;
+  await js.publish(parkedSubject(consumer), message.data, { headers: facts, msgID });
 }
 
 const maxPage = 500;
