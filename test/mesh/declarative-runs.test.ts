@@ -114,7 +114,7 @@ describe('a chain', () => {
       ['undo'],
     ],
     ['in a network of its own', [{ agent: 'http://169.254.169.254/', input: {} }], ['MESH_ALLOW_AGENTS']],
-    ['by a way that is none', [{ agent: 'file:///etc/passwd', input: {} }], ['no http or https URL']],
+    ['by a way that is none', [{ agent: 'file:///etc/passwd', input: {} }], ['an http or https URL']],
   ])('with a step %s sends nothing at all', { timeout: 60_000 }, async (_what, bad, words) => {
     const steps = [...bad, { id: 'fine', skill: 'extract-keywords', input: { text } }];
     const { runId } = await startRun(base, 'chain', { steps }, randomUUID());
