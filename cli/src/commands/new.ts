@@ -30,7 +30,7 @@ export function addNewCommands(program: Command, _context: Context): void {
       plan.write();
       await install();
       runScript('agent-cards/src/write-schemas.ts');
-      runScript(formatter, `peers/${name}`, 'agent-cards');
+      runScript(formatter, `peers/${name}`, 'agent-cards', 'compose.yaml');
       report(plan, `npm test -- peers/${name}`, json);
     });
   addCommand(command, 'workflow', 'a workflow of the coordinator with its schemas, test and recorded histories', [
