@@ -18,6 +18,7 @@ const Events = z.looseObject({
         .optional(),
     }),
   ),
+  outbox: z.looseObject({ waiting: z.number(), since: z.string().optional(), dropped: z.number() }),
 });
 const Deliveries = z.looseObject({
   deliveries: z.array(

@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AgentCard } from '@a2a-js/sdk';
@@ -52,4 +53,35 @@ describe.skipIf(skipNats(process.env))('an agent that has NATS_URL', () => {
     await guest.close();
     await vi.waitFor(async () => expect(await peers()).toEqual([]), 20_000);
   });
+
+  it('is seen through a flood of invented announcements, and does not go because another says so', async () => {
+    await using coordinator = await startCoordinator({ NATS_URL: nats.url });
+    const peers = async () => (await http(`${coordinator.url}/peers`)).body.peers;
+    // The protocol by hand: somebody who may publish there, and is no agent.
+    const flood = connect(nats.port, '127.0.0.1');
+    flood.write('CONNECT {"verbose":false}\r\n');
+    flood.resume();
+    const publish = (text: string): void =>
+      void flood.write(`PUB mesh.presence ${Buffer.byteLength(text)}\r\n${text}\r\n`);
+    const say = (announcement: object): void => publish(JSON.stringify(announcement));
+    const invent = (n: number): void => say({ kind: 'here', name: `x${n}`, url: `http://127.0.0.1:${(n % 999) + 1}` });
+    for (let n = 0; n < 20_000; n += 1) invent(n);
+    publish('x'.repeat(500_000));
+    let more = 0;
+    const flooding = setInterval(() => invent((more += 1)), 25);
+    const guest = await startGuest();
+    try {
+      const up = [expect.objectContaining({ name: 'guest', status: 'up' })];
+      await vi.waitFor(async () => expect(await peers()).toEqual(up), 30_000);
+      for (let n = 0; n < 1_000; n += 1) say({ kind: 'leaving', name: 'guest', url: guest.url });
+      const { lastSeenAt } = (await peers())[0];
+      await vi.waitFor(async () => expect((await peers())[0]?.lastSeenAt > lastSeenAt).toBe(true), 30_000);
+      expect(await peers()).toEqual(up);
+    } finally {
+      clearInterval(flooding);
+      flood.destroy();
+      await guest.close();
+    }
+    await vi.waitFor(async () => expect(await peers()).toEqual([]), 30_000);
+  }, 120_000);
 });

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AgentClient } from '@daca-mesh/protocol/client';
 import { connectNatsBus, createEvent, type EventBus } from '@daca-mesh/protocol/events';
 import { createLogger } from '@daca-mesh/protocol/server';
 import { NatsServer, skipNats } from '@daca-mesh/protocol/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { setFault } from '../mesh/device-faults.ts';
 import { eventually, Mesh } from '../mesh/mesh.ts';
 import { runsOf, storedEvents, writeRules } from './events-api.ts';
 
@@ -58,8 +58,7 @@ describe.skipIf(skipNats(process.env))('a mesh on NATS', () => {
 
   it('hears of a device that broke while the server was away', async () => {
     await nats.kill();
-    const light = await AgentClient.connect(mesh.url('device-light'));
-    await light.send({ skill: 'fault-light', input: { deviceId: 'light-1', fault: { type: 'stuck' } } });
+    await setFault(mesh, 'light', 'light-1', 'stuck');
     await nats.restart();
     const stored = await eventually(
       async () => (await storedEvents(mesh)).filter(({ event }) => event.type === 'DeviceUnhealthy'),

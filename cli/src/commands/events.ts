@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { addMeshCommand, type CommonOptions, connectApi, type Context } from '../context.ts';
 import { EventStatus } from '../events-api.ts';
 import type { MeshApi } from '../mesh-api.ts';
-import { print, printJson, table } from '../output.ts';
+import { note, print, printJson, table } from '../output.ts';
 import { parseLimit } from './runs.ts';
 
 interface EventsOptions extends CommonOptions {
@@ -15,13 +15,14 @@ interface EventsOptions extends CommonOptions {
 /** `mesh events` and `mesh redrive`: what events came and went, and those that were given up. */
 export function addEventsCommands(program: Command, context: Context): void {
   addMeshCommand(program, 'events', 'list events, newest first, and what became of them', [
+    'npx mesh events',
     'npx mesh events --type DeviceUnhealthy',
     'npx mesh events --status refused',
     'npx mesh events --dead',
   ])
     .option('--type <type>', 'only events of this type')
-    .addOption(new Option('--status <status>', 'only events of which this became').choices(EventStatus.options))
-    .option('--limit <n>', 'at most so many', parseLimit)
+    .addOption(new Option('--status <status>', 'only events that came to this').choices(EventStatus.options))
+    .option('--limit <n>', 'at most so many, up to 500 (default: 50)', parseLimit)
     .addOption(
       new Option('--dead', 'what was given up: webhook deliveries, and parked events of the bus').conflicts([
         'type',
@@ -42,16 +43,21 @@ export function addEventsCommands(program: Command, context: Context): void {
         outcome?.runId ?? outcome?.error?.message ?? '',
       ]);
       for (const line of table(['AT', 'DIRECTION', 'TYPE', 'SUBJECT', 'BECAME', 'RUN OR REASON'], rows)) print(line);
+      const { waiting, since, dropped } = page.outbox;
+      if (since !== undefined) note(`${waiting} wait for the bus, since ${new Date(since).toLocaleString()}`);
+      if (dropped > 0) note(`${dropped} were dropped, because too many waited for the bus`);
     });
 
-  addMeshCommand(program, 'redrive <id>', 'deliver again what was given up', [
+  addMeshCommand(program, 'redrive', 'deliver again what was given up', [
     'npx mesh redrive evt_12_0',
     'npx mesh redrive 7',
-  ]).action(async (id: string, { json, ...location }: CommonOptions) => {
-    const answer = await connectApi(context, location).events.redrive(id);
-    if (json) return printJson(answer);
-    print(`${id} is delivered again`);
-  });
+  ])
+    .argument('<id>', 'of a delivery or a parked event, from "mesh events --dead"')
+    .action(async (id: string, { json, ...location }: CommonOptions) => {
+      const answer = await connectApi(context, location).events.redrive(id);
+      if (json) return printJson(answer);
+      print(`${id} is delivered again`);
+    });
 }
 
 async function showDead(api: MeshApi, limit: number | undefined, json = false): Promise<void> {

@@ -1,5 +1,5 @@
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listen } from '@daca-mesh/protocol/testing';
+import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { silent, TestMesh } from '../runs/testing/test-mesh.ts';
 import { createDirectory, type Directory } from './directory.ts';
@@ -73,15 +73,51 @@ describe('the directory', () => {
     for (const { url } of [known, guest, impostor, guest]) here({ name: 'said', url });
     here({ name: 'outside', url: 'http://198.51.100.7:80' });
     await vi.waitFor(() => expect(directory.choose({ skill: 'write' })?.name).toBe('guest'), 5_000);
-    expect(directory.list().map(({ url }) => url)).toEqual([known.url, guest.url, impostor.url]);
+    const listed = () => directory.list().map(({ url }) => url);
+    await vi.waitFor(() => expect(listed()).toEqual([known.url, guest.url, impostor.url]), 5_000);
     expect(directory.at(guest.url)?.name).toBe('guest');
     await guest.close();
     fallSilent({ name: 'guest', url: guest.url });
     await vi.waitFor(() => expect(directory.list()[1]?.status).toBe('down'), 5_000);
     left({ name: 'guest', url: guest.url });
+    await vi.waitFor(() => expect(listed()).toEqual([known.url, impostor.url]), 5_000);
     expect(() => directory.choose({ agent: 'guest' })).toThrow(expect.objectContaining({ code: 'PEER_NOT_FOUND' }));
-    left({ name: 'known', url: known.url });
-    expect(directory.choose({ skill: 'read' })?.name).toBe('known');
+    // Anybody may say so of anybody.
+    for (const { url } of [known, impostor]) left({ name: 'said', url });
+    const seenAt = () => directory.list().map(({ lastSeenAt }) => Date.parse(lastSeenAt ?? ''));
+    const before = seenAt();
+    await vi.waitFor(() => expect(seenAt().every((at, n) => at > (before[n] ?? 0))).toBe(true), 5_000);
+    expect(directory.list()).toMatchObject([
+      { url: known.url, status: 'up' },
+      { url: impostor.url, status: 'up' },
+    ]);
+  });
+
+  it('lets no invented announcement take the place of an agent, and keeps nothing of it', async () => {
+    const lines: string[] = [];
+    const logger = pino({}, { write: (line: string) => void lines.push(line) });
+    directory = createDirectory({ origins: [], logger, refreshMs: 50, foreign: { origins: [], loopback: true } });
+    await directory.start();
+    const { here, follows } = directory.announced;
+    // One that takes connections and never answers.
+    await using mute = await listen(() => undefined);
+    const muteUrls = Array.from({ length: 500 }, (_, n) => mute.url.replace('127.0.0.1', `127.0.1.${(n % 250) + 1}`));
+    const deadUrls = Array.from({ length: 5_000 }, (_, n) => `http://127.0.0.1:${n + 1}`);
+    const flood = () => [...deadUrls, ...muteUrls].forEach((url) => here({ name: 'invented', url }));
+    flood();
+    expect([...deadUrls, ...muteUrls].filter((url) => follows(url)).length).toBeLessThanOrEqual(32);
+    const guest = await mesh.agent({ write: nothing }, { name: 'guest' });
+    // As agents do, it says so again and again.
+    const announcing = setInterval(() => here({ name: 'guest', url: guest.url }), 20);
+    try {
+      await vi.waitFor(() => expect(directory.list()).toMatchObject([{ name: 'guest', status: 'up' }]), 20_000);
+    } finally {
+      clearInterval(announcing);
+    }
+    flood();
+    expect(directory.list()).toMatchObject([{ name: 'guest', status: 'up' }]);
+    await vi.waitFor(() => expect(deadUrls.filter((url) => follows(url))).toEqual([]), 20_000);
+    expect(lines.filter((line) => line.includes('"level":40'))).toEqual([]);
   });
 
   it('prefers a configured peer to an announced one of the same name, also while it is down', async () => {
@@ -234,20 +270,6 @@ function offering(protocolBinding: string, protocolVersion: string): object {
     name: 'old',
     skills: [],
     supportedInterfaces: [{ url: 'http://127.0.0.1/', protocolBinding, protocolVersion }],
-  };
-}
-
-async function listen(handler: RequestListener): Promise<{ url: string } & AsyncDisposable> {
-  const server = createServer(handler);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  // A listening TCP server has an address object.
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
   };
 }
 

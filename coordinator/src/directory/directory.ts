@@ -39,7 +39,7 @@ export interface Directory {
   /** Every configured peer, and every agent that announced itself. */
   list(): PeerView[];
   /** Agents that announce themselves come and go here. */
-  readonly announced: Pick<AnnouncedAgents, 'here' | 'silent' | 'left'>;
+  readonly announced: Pick<AnnouncedAgents, 'here' | 'follows' | 'silent' | 'left'>;
   /** A call to a peer found it unreachable: it counts as down until it answers again. */
   reportDown(origin: string): void;
   /** A peer became known, or answers again. */

@@ -8,7 +8,7 @@ export async function followPresence(
   { natsUrl, ownUrl, logger }: { natsUrl: string | undefined; ownUrl: string; logger: Logger },
 ): Promise<AsyncDisposable | undefined> {
   if (natsUrl === undefined) return undefined;
-  const { here, silent, left } = directory.announced;
+  const { here, follows, silent, left } = directory.announced;
   const own = new URL(ownUrl).origin;
   return watchPresence({
     natsUrl,
@@ -16,6 +16,7 @@ export async function followPresence(
     onHere: (agent) => {
       if (agent.url !== own) here(agent);
     },
+    follows,
     onSilent: silent,
     onLeft: left,
   });

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { Peer } from './peer.ts';
 
 const connectTimeoutMs = 2_000;
+const minPauseMs = 50;
 const firstRetryMs = 100;
 const maxRetryMs = 2_000;
 
@@ -17,6 +18,8 @@ export interface PeerLoopOptions {
   checkUrl?: (url: string) => void;
   /** Told of each look that failed. */
   onFailure?: (error: unknown) => void;
+  /** Nobody vouches for it: that it cannot be reached is no news before it once was. */
+  isHearsay?: boolean;
 }
 
 /** Looks after one agent: until its card is there it is fetched, from then on it is asked for by its ETag. */
@@ -48,7 +51,8 @@ export class PeerLoop {
       } catch (err) {
         if (this.#peer) this.#peer.healthy = false;
         this.#options.onFailure?.(err);
-        if (failures++ === 0) this.#options.logger.warn({ err, peer: this.origin }, 'peer cannot be reached');
+        const level = this.#peer || !this.#options.isHearsay ? 'warn' : 'debug';
+        if (failures++ === 0) this.#options.logger[level]({ err, peer: this.origin }, 'peer cannot be reached');
       }
       this.#looked.resolve();
       const retryMs = Math.min(firstRetryMs * 2 ** Math.min(failures, 10), maxRetryMs);
@@ -61,6 +65,11 @@ export class PeerLoop {
   lookNow(): void {
     if (!this.#peer?.healthy) return;
     this.#peer.healthy = false;
+    this.#wake.abort();
+  }
+
+  /** Somebody says that it has gone, which may be wrong: it is looked at again soon, and counts as up until then. */
+  lookSoon(): void {
     this.#wake.abort();
   }
 
@@ -85,7 +94,11 @@ export class PeerLoop {
 
   async #pause(ms: number): Promise<void> {
     this.#wake = new AbortController();
+    // Whoever wakes it again and again does not have it look without a pause.
+    await sleep(minPauseMs, undefined, { signal: this.#signal }).catch(() => undefined);
     // Ended early by a wake-up or the end of the directory; both are fine.
-    await sleep(ms, undefined, { signal: AbortSignal.any([this.#signal, this.#wake.signal]) }).catch(() => undefined);
+    await sleep(ms - minPauseMs, undefined, { signal: AbortSignal.any([this.#signal, this.#wake.signal]) }).catch(
+      () => undefined,
+    );
   }
 }

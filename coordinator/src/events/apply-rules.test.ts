@@ -10,7 +10,7 @@ import { answerByEarlierEvent } from '../runs/receive-event.ts';
 import { query } from '../store/schema.ts';
 import { deviceRepair } from '../workflows/device-repair.ts';
 import { purchaseOrder } from '../workflows/purchase-order.ts';
-import { applyRules } from './apply-rules.ts';
+import { applyRules, hopsOf } from './apply-rules.ts';
 import { loadRules } from './event-rules.ts';
 
 let store: InboxStore;
@@ -136,4 +136,66 @@ it('a device that is unhealthy is repaired by one run, whoever tells of it and o
   const again = await unhealthy('urn:daca-mesh:agent:coordinator', 'device:light-1', { ...lamp, fault: 'offline' });
   expect(again).toMatchObject({ status: 'joined', runId: first.runId });
   expect(await unhealthy('urn:x', 'light-1', { ...lamp, deviceId: 'light-2' })).toMatchObject({ status: 'started' });
+});
+
+const tellUnhealthy = (deviceId: string, rules = loadRules(undefined, [deviceRepair])) => {
+  const data = { kind: 'light', deviceId, fault: 'stuck' };
+  const event = createEvent({ type: 'DeviceUnhealthy', source: '/house', subject: deviceId, data });
+  return store.database.write(() => applyRules({ ...store, workflows: [deviceRepair], rules }, event, 'ann'));
+};
+const setRun = (fields: object) =>
+  store.database.write(() => run(query.updateTable('runs').set(fields).where('run_id', '=', runId).compile()));
+
+/** The run becomes a repair that a person started. */
+const repairs = (deviceId: string) => {
+  const input = JSON.stringify({ kind: 'light', deviceId, maxRepairs: 2, deadlineMs: 1000 });
+  return setRun({ workflow: 'device-repair', input });
+};
+
+describe('a device that is repaired already', () => {
+  it('is not repaired by a second run because a person started the first one', async () => {
+    await repairs('light-1');
+    expect(await tellUnhealthy('light-1')).toEqual({ status: 'joined', runId, rule: 'repair-unhealthy-device' });
+    expect(await tellUnhealthy('light-2')).toMatchObject({ status: 'started' });
+    await setRun({ status: 'completed' });
+    expect(await tellUnhealthy('light-1')).toMatchObject({ status: 'started' });
+  });
+
+  it('nor because another run has it repaired by a child', async () => {
+    await repairs('light-1');
+    const root = await store.newRun();
+    await setRun({ root_run_id: root, parent_run_id: root, path: '0' });
+    expect(await tellUnhealthy('light-1')).toMatchObject({ status: 'joined', runId: root });
+  });
+
+  it('is another one where the rule itself says that it is of another kind', async () => {
+    await repairs('same-id');
+    const [shipped] = loadRules(undefined, [deviceRepair]);
+    if (!shipped?.start) throw new TypeError('the shipped rules start with another one');
+    const input = { kind: 'lock', deviceId: { $: '/data/deviceId' } };
+    const locks = [{ ...shipped, start: { ...shipped.start, input, oncePer: ['/data/deviceId'] } }];
+    expect(await tellUnhealthy('same-id', locks)).toMatchObject({ status: 'started' });
+  });
+
+  it('is repaired again by a rule that is not about devices', async () => {
+    await repairs('light-1');
+    const [shipped] = loadRules(undefined, [deviceRepair]);
+    if (!shipped?.start) throw new TypeError('the shipped rules start with another one');
+    const perSource = [{ ...shipped, start: { ...shipped.start, oncePer: ['/source'] } }];
+    expect(await tellUnhealthy('light-1', perSource)).toMatchObject({ status: 'started' });
+    expect(await tellUnhealthy('light-2', perSource)).toMatchObject({ status: 'joined' });
+  });
+});
+
+it.each([
+  [-1_000_000, 1],
+  ['1.5', 3],
+  ['many', 1],
+  [true, 2],
+])('an event that says %j runs led to it starts one that counts %i', async (hops, counted) => {
+  const data = { kind: 'light', deviceId: 'light-1' };
+  const event = createEvent({ type: 'DeviceUnhealthy', source: '/house', data, hops });
+  const deps = { ...store, workflows: [deviceRepair], rules: loadRules(undefined, [deviceRepair]) };
+  const { runId: started } = await store.database.write(() => applyRules(deps, event, 'ann'));
+  expect(await store.database.read(() => hopsOf(started ?? ''))).toBe(counted);
 });

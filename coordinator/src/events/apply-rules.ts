@@ -1,18 +1,18 @@
 import { Answer, MeshError, newTaskId } from '@daca-mesh/protocol';
 import { type CloudEvent, eventKey } from '@daca-mesh/protocol/events';
 import { first, run, type Unit } from '@daca-mesh/protocol/server';
-import { sql } from 'kysely';
 import { readQuestion } from '../inbox/question-rows.ts';
 import { answerQuestion } from '../inbox/questions.ts';
 import { receiveEvent } from '../runs/receive-event.ts';
-import { isOver, loadRun, rootOf } from '../runs/run-rows.ts';
+import { loadRun, rootOf } from '../runs/run-rows.ts';
 import { startRun } from '../runs/start-run.ts';
 import type { UnitDeps } from '../runs/unit-deps.ts';
-import { query } from '../store/schema.ts';
 import type { WorkflowDefinition } from '../workflow-kit/workflow.ts';
 import { eventQuery } from './event-tables.ts';
 import type { Rule } from './event-rules.ts';
-import { readPointer, toSqlitePath } from './json-pointer.ts';
+import { fill } from './fill-template.ts';
+import { findLikeRun, findRun, findStartedRun } from './find-run.ts';
+import { readPointer } from './json-pointer.ts';
 
 /** What an event led to. */
 export interface EventOutcome {
@@ -66,14 +66,16 @@ function* start(
   const runId = newTaskId();
   const values = oncePer?.map((pointer) => readPointer(event, pointer) ?? null);
   const subject = JSON.stringify(values ?? runId);
-  const open = yield* openRunOf(rule, subject);
+  const filled = fill(input, event);
+  const open =
+    (yield* findStartedRun(rule, subject)) ?? (yield* findLikeRun(deps, { workflow, input, oncePer, filled }));
   if (open !== undefined) return { status: 'joined', runId: open };
   const hops = hopsTo(event) + 1;
   if (hops > maxHops) {
     const message = `this is the event of a run that events led to over ${maxHops} others: a loop`;
     throw new MeshError('INVALID_ARGUMENT', message, { details: { path: 'hops' } });
   }
-  yield* startRun(deps, { runId, workflow, workflows: deps.workflows, input: fill(input, event), caller: by });
+  yield* startRun(deps, { runId, workflow, workflows: deps.workflows, input: filled, caller: by });
   yield* run(
     eventQuery
       .insertInto('rule_runs')
@@ -87,8 +89,8 @@ function* start(
 /** The most runs that may lead to each other by events: beyond it is a workflow that publishes what starts it. */
 const maxHops = 10;
 
-/** How many runs led to an event; what a bus or a header brings may be text. */
-const hopsTo = (event: CloudEvent): number => Number(event['hops'] ?? 0) || 0;
+/** How many runs led to an event; what a bus or a header brings may be text, and anything else. */
+const hopsTo = (event: CloudEvent): number => Math.max(0, Math.ceil(Number(event['hops'] ?? 0) || 0));
 
 /** How many runs led to each other by events, up to this one. */
 export function* hopsOf(runId: string): Unit<number> {
@@ -98,19 +100,6 @@ export function* hopsOf(runId: string): Unit<number> {
     .select('hops')
     .where('run_id', '=', row ? rootOf(row) : runId);
   return (yield* first(started.compile()))?.hops ?? 0;
-}
-
-function* openRunOf(rule: string, subject: string): Unit<string | undefined> {
-  const known = yield* first(
-    eventQuery
-      .selectFrom('rule_runs')
-      .select('run_id')
-      .where('rule', '=', rule)
-      .where('subject', '=', subject)
-      .compile(),
-  );
-  const row = known && (yield* loadRun(known.run_id));
-  return row && !isOver(row) ? row.run_id : undefined;
 }
 
 function* raise(
@@ -124,59 +113,6 @@ function* raise(
   const value = fill(payload, event) ?? null;
   yield* receiveEvent(deps, { runId, name, payload: value, eventId: eventKey(event), by });
   return { status: 'raised', runId };
-}
-
-function* findRun(wanted: NonNullable<Rule['raise']>['run'], event: CloudEvent): Unit<string | undefined> {
-  if ('id' in wanted) return yield* findRunById(wanted.id, event);
-  const keys = keysOf('input' in wanted ? wanted.input : wanted.asks, event);
-  if (!keys) return undefined;
-  return yield* 'input' in wanted ? findOpenRun(wanted.workflow, keys) : findAskingRun(wanted.workflow, keys);
-}
-
-function* findRunById(pointers: readonly string[], event: CloudEvent): Unit<string | undefined> {
-  for (const pointer of pointers) {
-    const id = readPointer(event, pointer);
-    if (typeof id === 'string' && (yield* loadRun(id))) return id;
-  }
-  return undefined;
-}
-
-/** The values by which a run is found, by their paths for SQLite. */
-type Keys = ReadonlyMap<string, string | number>;
-
-function keysOf(places: Record<string, readonly string[]>, event: CloudEvent): Keys | undefined {
-  const keys = new Map<string, string | number>();
-  for (const [place, pointers] of Object.entries(places)) {
-    const value = pointers.map((pointer) => readPointer(event, pointer)).find((found) => found !== undefined);
-    // Only these can be a key.
-    if (typeof value !== 'string' && typeof value !== 'number') return undefined;
-    keys.set(toSqlitePath(place), value);
-  }
-  return keys;
-}
-
-/** The newest open run of a workflow whose input has these values. */
-function* findOpenRun(workflow: string, keys: Keys): Unit<string | undefined> {
-  let runs = query
-    .selectFrom('runs')
-    .select('run_id')
-    .where('workflow', '=', workflow)
-    .where('status', 'in', ['pending', 'running', 'stalled'])
-    .where('root_run_id', 'is', null);
-  for (const [path, value] of keys) runs = runs.where(sql`json_extract(input, ${path})`, '=', value);
-  return (yield* first(runs.orderBy('created_at', 'desc').limit(1).compile()))?.run_id;
-}
-
-/** The run of a workflow that asked last, of those whose open question is about these values. */
-function* findAskingRun(workflow: string, keys: Keys): Unit<string | undefined> {
-  let asking = query
-    .selectFrom('questions')
-    .innerJoin('runs', 'runs.run_id', 'questions.run_id')
-    .select('runs.run_id')
-    .where('runs.workflow', '=', workflow)
-    .where('questions.status', '=', 'open');
-  for (const [path, value] of keys) asking = asking.where(sql`json_extract(questions.arguments, ${path})`, '=', value);
-  return (yield* first(asking.orderBy('asked_at', 'desc').limit(1).compile()))?.run_id;
 }
 
 function* answer(
@@ -196,19 +132,4 @@ function* answer(
     return { status: 'answered', runId, questionId };
   }
   return undefined;
-}
-
-/** A template with what the event has; members that stand for nothing are left out. */
-function fill(template: unknown, event: CloudEvent): unknown {
-  if (typeof template !== 'object' || template === null) return template;
-  if (Array.isArray(template)) return template.map((entry) => fill(entry, event) ?? null);
-  const entries = Object.entries(template);
-  const [only] = entries;
-  if (entries.length === 1 && only?.[0] === '$' && typeof only[1] === 'string') return readPointer(event, only[1]);
-  return Object.fromEntries(
-    entries.flatMap(([key, entry]) => {
-      const value = fill(entry, event);
-      return value === undefined ? [] : [[key, value]];
-    }),
-  );
 }

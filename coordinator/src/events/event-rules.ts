@@ -31,7 +31,10 @@ const Start = z.strictObject({
   workflow: name,
   /** Any JSON; `{ "$": "/data/kind" }` in it stands for what is there in the event, or is left out with its key. */
   input: z.json(),
-  /** Pointers into the event: while a run is open that this rule started for the same values, no other one is started. */
+  /**
+   * Pointers into the event: while a run is open that this rule started for the same values, or that anybody started
+   * with them in the same places of its input, no other one is started.
+   */
   oncePer: z.array(JsonPointer).min(1).max(5).optional(),
 });
 

@@ -1,3 +1,4 @@
+import { isMeshError } from '@daca-mesh/protocol';
 import {
   agentSource,
   type CloudEvent,
@@ -34,12 +35,14 @@ export const sinksOf = (settings: EventSettings, bus: EventBus | undefined): Omi
   webhooks: settings.webhooks,
 });
 
+type Fields = Omit<EventFields, 'source'>;
+
 export interface EventSource {
   readonly source: string;
   /** There is something to deliver. */
   readonly put: Signal;
   /** Publishes an event, once for each id. @returns the event. @throws MeshError `INVALID_ARGUMENT`, `PAYLOAD_TOO_LARGE`. */
-  emit(fields: Omit<EventFields, 'source'>): Unit<CloudEvent>;
+  emit(fields: Fields): Unit<CloudEvent>;
   readonly onQuestion: QuestionListener;
   readonly onRunEnd: RunEndListener;
 }
@@ -50,9 +53,18 @@ const maxInlineBytes = 16 * 1024;
 export function createEventSource({ name, toBus, webhooks }: EventSourceOptions): EventSource {
   const source = agentSource(name);
   const put = new Signal();
-  function* emit(fields: Omit<EventFields, 'source'>): Unit<CloudEvent> {
-    // EventFields has an index signature, which loses its named members under Omit.
-    const event = createEvent({ ...fields, source } as EventFields);
+  // EventFields has an index signature, which loses its named members under Omit.
+  const toEvent = (fields: Fields): CloudEvent => createEvent({ ...fields, source } as EventFields);
+  /** What a run tells of itself must not keep it from going on, whatever it is: then the event comes without it. */
+  const toEventOrBrief = (fields: Fields, data: () => object): CloudEvent => {
+    try {
+      return toEvent(fields);
+    } catch (error) {
+      if (!isMeshError(error)) throw error;
+      return toEvent({ ...fields, data: { ...data(), truncated: true } });
+    }
+  };
+  function* publish(event: CloudEvent): Unit<CloudEvent> {
     const seq = yield* storeEvent(event, 'out');
     if (seq === undefined) return event;
     if (toBus) yield* putEvent(event);
@@ -63,12 +75,12 @@ export function createEventSource({ name, toBus, webhooks }: EventSourceOptions)
   return {
     source,
     put,
-    emit,
+    emit: (fields) => publish(toEvent(fields)),
     *onQuestion(event) {
-      yield* emit(fromQuestion(event));
+      yield* publish(toEventOrBrief(fromQuestion(event), () => brief(event.question)));
     },
     *onRunEnd(row, end) {
-      yield* emit(fromRunEnd(row, end));
+      yield* publish(toEventOrBrief(fromRunEnd(row, end), () => runFacts(row, end)));
     },
   };
 }
@@ -87,8 +99,6 @@ function* addDeliveries(seq: number, webhooks: readonly string[]): Unit<void> {
   }
 }
 
-type Fields = Omit<EventFields, 'source'>;
-
 const questionTypes: Record<QuestionEvent['type'], string> = {
   asked: 'HumanReviewRequired',
   reminded: 'HumanReviewReminded',
@@ -106,10 +116,9 @@ function fromQuestion(event: QuestionEvent): Fields {
     type: questionTypes[event.type],
     subject: questionId,
     data: {
-      questionId,
       ...(isSmall(question)
-        ? { ...shown, ...('arguments' in question ? { arguments: question.arguments } : {}) }
-        : brief(shown)),
+        ? { questionId, ...shown, ...('arguments' in question ? { arguments: question.arguments } : {}) }
+        : { ...brief(question), truncated: true }),
       ...('number' in event ? { number: event.number, total: event.total } : {}),
       ...('approval' in event ? { approval: event.approval } : {}),
       ...('from' in event ? { from: event.from } : {}),
@@ -120,27 +129,32 @@ function fromQuestion(event: QuestionEvent): Fields {
 }
 
 /** What fits whatever the question carries. */
-const brief = ({ runId, prompt, status, assignee }: Omit<QuestionEvent['question'], 'id' | 'arguments'>): object => ({
+const brief = ({ id, runId, prompt, status, assignee }: QuestionEvent['question']): object => ({
+  questionId: id,
   runId,
   prompt: prompt.slice(0, 4_000),
   status,
   ...(assignee === undefined ? {} : { assignee }),
-  truncated: true,
 });
 
 const endTypes = { completed: 'RunCompleted', failed: 'RunFailed', canceled: 'RunCanceled' } as const;
 
 function fromRunEnd(...[row, end]: Parameters<RunEndListener>): Fields {
-  const facts = { runId: row.run_id, workflow: row.workflow, status: end.status };
   return {
     id: `${row.run_id}.${end.status}`,
     type: endTypes[end.status],
     subject: row.run_id,
-    data: { ...facts, ...endData(end) },
+    data: { ...runFacts(row, end), ...endData(end) },
     runid: row.run_id,
     workflow: row.workflow,
   };
 }
+
+const runFacts = (...[row, end]: Parameters<RunEndListener>): object => ({
+  runId: row.run_id,
+  workflow: row.workflow,
+  status: end.status,
+});
 
 function endData(end: Parameters<RunEndListener>[1]): object {
   switch (end.status) {

@@ -18,8 +18,8 @@ import type { EventSettings } from './event-settings.ts';
 import type { EventSource } from './event-source.ts';
 import { eventQuery } from './event-tables.ts';
 import { createPublishEvent } from './publish-event.ts';
-import { pruneEvents } from './stored-events.ts';
-import { createWebhooks, type Webhooks } from './webhooks.ts';
+import { lastSurplusEvent, pruneEvents } from './stored-events.ts';
+import { createWebhooks, limitPending, type Webhooks } from './webhooks.ts';
 
 /** Events in and out: rules, bus and webhooks, over the coordinator's database. */
 export interface Events extends EventReceiver {
@@ -41,8 +41,13 @@ export interface EventsOptions {
 }
 
 const dayMs = 24 * 60 * 60 * 1_000;
-/** How long an event is recognized when it comes again; how long, and how many, can be looked at. */
-const retention = { idsMs: 90 * dayMs, eventsMs: 30 * dayMs, events: 20_000 };
+/** How long an event is recognized when it comes again; how long, and how many, can be looked at; how many wait for a webhook. */
+const retention = {
+  idsMs: 90 * dayMs,
+  eventsMs: 30 * dayMs,
+  kept: { events: 20_000, bytes: 512 * 1024 ** 2 },
+  pending: 100_000,
+};
 const pruneEveryMs = 60_000;
 /** Who brings the events of the bus and of workflows: nobody whose name was proved. */
 const busCaller = 'event-bus';
@@ -63,7 +68,12 @@ export function createEvents({ deps, source, settings, bus }: EventsOptions): Ev
   const closing: (() => Promise<unknown>)[] = [];
   const pruner = new WakeLoop({
     pass: async () => {
-      while (!pruner.closed && (await database.write(pruneAll)));
+      const dead = await database.write(() => limitPending(settings.webhooks, retention.pending));
+      if (dead > 0) logger.error({ dead }, 'too many events wait for a webhook: the oldest were given up');
+      const surplus = await database.read(() => lastSurplusEvent(retention.kept));
+      const prune = () => pruneEvents(Date.now() - retention.eventsMs, surplus);
+      while (!pruner.closed && (await database.write(prune)));
+      await database.write(forgetOld);
       return pruneEveryMs;
     },
     onFailure: (err) => logger.error({ err }, 'old events could not be removed'),
@@ -113,11 +123,8 @@ function toPublisher({ pubsub }: EventSettings): EventPublisher | undefined {
   });
 }
 
-function* pruneAll(): Unit<boolean> {
-  const more = yield* pruneEvents(Date.now() - retention.eventsMs, retention.events);
-  if (more) return true;
+function* forgetOld(): Unit<void> {
   yield* forgetReceived(Date.now() - retention.idsMs);
   const known = query.selectFrom('runs').select('run_id');
   yield* run(eventQuery.deleteFrom('rule_runs').where('run_id', 'not in', known).compile());
-  return false;
 }

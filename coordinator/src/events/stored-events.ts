@@ -1,6 +1,6 @@
 import { type CloudEvent, CloudEvent as CloudEventSchema } from '@daca-mesh/protocol/events';
 import { all, first, run, statement, type Unit } from '@daca-mesh/protocol/server';
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { EventOutcome } from './apply-rules.ts';
 import { type CloudEventRow, eventQuery } from './event-tables.ts';
 
@@ -91,22 +91,32 @@ const toStoredEvent = (row: Selectable<CloudEventRow>): StoredEvent => ({
   ...(row.outcome === null ? {} : { outcome: JSON.parse(row.outcome) as EventOutcome }),
 });
 
+/** The number of the newest event that is too much: beyond the newest so many, or beyond so many bytes of them. */
+export function* lastSurplusEvent(keep: { events: number; bytes: number }): Unit<number> {
+  const last = eventQuery.selectFrom('cloud_events').select(({ fn }) => fn.max<number | null>('seq').as('seq'));
+  const tooOld = Math.max(0, ((yield* first(last.compile()))?.seq ?? 0) - keep.events);
+  const newest = eventQuery.selectFrom('cloud_events').where('seq', '>', tooOld);
+  const sum = newest.select(sql<number | null>`sum(octet_length(event))`.as('bytes'));
+  // Adding them up one by one takes longer, and is seldom needed.
+  if (((yield* first(sum.compile()))?.bytes ?? 0) <= keep.bytes) return tooOld;
+  const adding = newest.select(['seq', sql<number>`sum(octet_length(event)) OVER (ORDER BY seq DESC)`.as('bytes')]);
+  const tooMuch = eventQuery
+    .selectFrom(adding.as('adding'))
+    .select(({ fn }) => fn.max<number | null>('seq').as('seq'))
+    .where('bytes', '>', keep.bytes);
+  return (yield* first(tooMuch.compile()))?.seq ?? tooOld;
+}
+
 /**
- * Removes what is older than a moment, and all but the newest so many; what still has to reach a webhook stays. A few at
- * a time, so that others get their turn. @returns whether there is more.
+ * Removes what is older than a moment, and all up to a number; what still has to reach a webhook stays. A few at a time,
+ * so that others get their turn. @returns whether there is more.
  */
-export function* pruneEvents(beforeMs: number, keep: number): Unit<boolean> {
-  const last = yield* first(
-    eventQuery
-      .selectFrom('cloud_events')
-      .select(({ fn }) => fn.max('seq').as('seq'))
-      .compile(),
-  );
+export function* pruneEvents(beforeMs: number, upToSeq: number): Unit<boolean> {
   const old = yield* all(
     eventQuery
       .selectFrom('cloud_events')
       .select('seq')
-      .where((eb) => eb.or([eb('at', '<', beforeMs), eb('seq', '<=', (last?.seq ?? 0) - keep)]))
+      .where((eb) => eb.or([eb('at', '<', beforeMs), eb('seq', '<=', upToSeq)]))
       .where((eb) => {
         // Looked up event by event: a webhook that is away may have very many that are pending.
         const pending = eb.selectFrom('event_deliveries').select('delivery_id').where('status', '=', 'pending');

@@ -9,9 +9,9 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openCoordinatorDatabase } from '../store/open.ts';
 import { createEventSource, type EventSource } from './event-source.ts';
-import { listEvents, pruneEvents } from './stored-events.ts';
+import { lastSurplusEvent, listEvents, pruneEvents } from './stored-events.ts';
 import { webhookHeaders } from './webhook-signature.ts';
-import { createWebhooks, type Delivery, listDeliveries, type Webhooks } from './webhooks.ts';
+import { createWebhooks, type Delivery, limitPending, listDeliveries, type Webhooks } from './webhooks.ts';
 
 const logger = pino({ level: 'silent' });
 
@@ -179,6 +179,37 @@ describe('webhooks', () => {
     expect(await log()).toEqual([]);
     expect(await deliveries()).toEqual([]);
   });
+
+  it('do not have more events wait for them than may: the oldest are dead', async () => {
+    await webhooks.close();
+    for (const type of ['One', 'Two', 'Three']) await emit(type);
+    const [away, other] = hooks.map(({ url }) => url);
+    const limit = (keep: number) => database.write(() => limitPending([away ?? ''], keep));
+    expect(await limit(3)).toBe(0);
+    expect(await limit(1)).toBe(2);
+    const shown = (await deliveries()).toSorted((a, b) => a.eventSeq - b.eventSeq);
+    expect(shown.filter(({ url }) => url === away)).toMatchObject([
+      { status: 'dead', error: 'more than 1 events wait for this webhook' },
+      { status: 'dead' },
+      { status: 'pending' },
+    ]);
+    expect(shown.filter(({ url, status }) => url === other && status === 'pending')).toHaveLength(3);
+  });
+});
+
+it('the log keeps the newest events, so many and of so many bytes', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'event-log-'));
+  const database = openCoordinatorDatabase({ path: join(folder, 'coordinator.db'), durability: 'normal' });
+  const source = createEventSource({ name: 'coordinator', toBus: false, webhooks: [] });
+  for (const data of ['x'.repeat(10_000), 1, 2, 3]) await database.write(() => source.emit({ type: 'Told', data }));
+  const surplus = (events: number, bytes: number) => database.read(() => lastSurplusEvent({ events, bytes }));
+  expect(await surplus(4, 20_000)).toBe(0);
+  expect(await surplus(4, 10_000)).toBe(1);
+  expect(await surplus(2, 20_000)).toBe(2);
+  await database.write(() => pruneEvents(0, 2));
+  expect((await database.read(() => listEvents({ limit: 10 }))).map(({ seq }) => seq)).toEqual([4, 3]);
+  await database.close();
+  await rm(folder, { recursive: true });
 });
 
 it('signs as Standard Webhooks shows', () => {

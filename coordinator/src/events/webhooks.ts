@@ -194,6 +194,27 @@ function* abandonOthers(urls: readonly string[]): Unit<void> {
   yield* run(others.set({ status: 'dead', error: 'this webhook is no longer configured' }).compile());
 }
 
+/** Gives up the oldest deliveries of each webhook beyond the newest so many. @returns how many. */
+export function* limitPending(urls: readonly string[], keep: number): Unit<number> {
+  let dead = 0;
+  for (const url of urls) {
+    const pending = eventQuery.selectFrom('event_deliveries').where('url', '=', url).where('status', '=', 'pending');
+    const surplus = pending.select('event_seq').orderBy('event_seq', 'desc').limit(1).offset(keep);
+    const last = yield* first(surplus.compile());
+    if (!last) continue;
+    dead += yield* run(
+      eventQuery
+        .updateTable('event_deliveries')
+        .set({ status: 'dead', error: `more than ${keep} events wait for this webhook` })
+        .where('url', '=', url)
+        .where('status', '=', 'pending')
+        .where('event_seq', '<=', last.event_seq)
+        .compile(),
+    );
+  }
+  return dead;
+}
+
 function* settle({ delivery_id, status, tries, next_at, error }: DeliveryRow): Unit<void> {
   yield* run(
     eventQuery

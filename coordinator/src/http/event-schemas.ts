@@ -7,7 +7,7 @@ const EventOutcome = z
     status: z
       .enum(['started', 'joined', 'raised', 'answered', 'unmatched', 'refused', 'ignored'])
       .describe(
-        'started: a run · joined: an open run of the same rule and subject · raised: in a run · answered: a question · ' +
+        'started: a run · joined: an open run has it in hand · raised: in a run · answered: a question · ' +
           'unmatched: no rule took it · refused: its rule could not use it · ignored: the coordinator itself published it',
       ),
     rule: z.string().optional(),
@@ -41,6 +41,14 @@ export const EventPage = z
         })
         .meta({ id: 'StoredEvent' }),
     ),
+    outbox: z
+      .object({
+        waiting: z.int(),
+        since: z.string().optional().describe('Since when the oldest of them waits'),
+        dropped: z.int().describe('The oldest are dropped where too many wait'),
+        droppedAt: z.string().optional(),
+      })
+      .meta({ id: 'OutboxState', description: 'Events of the coordinator on their way to the bus' }),
   })
   .meta({ id: 'EventPage', description: 'Events, the newest first' });
 

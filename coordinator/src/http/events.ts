@@ -1,5 +1,5 @@
 import { isMeshError, MeshError } from '@daca-mesh/protocol';
-import { CloudEvent, readHttpEvents } from '@daca-mesh/protocol/events';
+import { CloudEvent, outboxState, readHttpEvents } from '@daca-mesh/protocol/events';
 import { z } from 'zod';
 import type { EventOutcome } from '../events/apply-rules.ts';
 import { listEvents } from '../events/stored-events.ts';
@@ -77,7 +77,10 @@ function readRoutes({ database, events }: ApiServices): Route[] {
     }),
     responses: { 200: { description: 'A page of events', schema: EventPage } },
     errors: ['INVALID_ARGUMENT'],
-    handle: async ({ query }) => ({ status: 200, body: { events: await database.read(() => listEvents(query)) } }),
+    handle: async ({ query }) => {
+      const [stored, outbox] = [database.read(() => listEvents(query)), database.read(outboxState)];
+      return { status: 200, body: { events: await stored, outbox: await outbox } };
+    },
   });
 
   const deliveries = route({

@@ -11,7 +11,14 @@ import { openSqliteDatabase } from '../server/database/sqlite-database.ts';
 import { sqliteQueryBuilder } from '../server/database/statement.ts';
 import { all, type Database, run, type Unit } from '../server/database/unit.ts';
 import { type CloudEvent, createEvent } from './cloud-event.ts';
-import { eventSchema, maxOutboxEvents, maxRefusedEvents, putEvent } from './event-outbox.ts';
+import {
+  eventSchema,
+  maxOutboxBytes,
+  maxOutboxEvents,
+  maxRefusedEvents,
+  outboxState,
+  putEvent,
+} from './event-outbox.ts';
 import { startEventPublisher } from './event-publisher.ts';
 import { readHttpEvents } from './http-binding.ts';
 import { createHttpPublisher } from './http-publisher.ts';
@@ -84,6 +91,12 @@ describe('the stored outbox', () => {
     database.write(function* (): Unit<void> {
       for (const event of events) yield* putEvent(event);
     });
+  /** Events that wait, without the time it takes to put each. */
+  const fill = (count: number) => {
+    const insert = sql`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
+      INSERT INTO event_outbox (event, put_at, ends_at) SELECT '{"source":"/test"}', 0, i * 18 FROM n`;
+    return database.write(() => run(insert.compile(db)));
+  };
   const rows = () => database.read(() => all(db.selectFrom('event_outbox').select(['seq', 'refused']).compile()));
 
   it('publishes what a commit put there, in order, many in one request', async () => {
@@ -158,16 +171,86 @@ describe('the stored outbox', () => {
     await expect(bus.publish(numbered(1))).rejects.toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
   });
 
-  it('refuses more events than may wait, and keeps the newest where there is no bus', async () => {
+  it('drops the oldest events where too many wait, so that the work goes on, and tells of it', async () => {
+    await sink[Symbol.asyncDispose]();
+    const lines: { level: number; dropped?: number }[] = [];
+    const loud = pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) });
+    const backoff = { backoffMs: 10, maxBackoffMs: 50, warnEveryMs: 50 };
+    publisher = startEventPublisher({ database, bus: createHttpPublisher({ url }), logger: loud, ...backoff });
+    await fill(maxOutboxEvents - 1);
     await put(numbered(1));
-    const far = sql`UPDATE sqlite_sequence SET seq = ${maxOutboxEvents} WHERE name = 'event_outbox'`;
-    await database.write(() => run(far.compile(db)));
-    await put(numbered(2));
-    await expect(put(numbered(3))).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED', retryable: true });
-    publisher = startEventPublisher({ database, logger });
-    await vi.waitFor(async () => expect(await rows()).toHaveLength(1), 20_000);
+    expect(await database.read(outboxState)).toMatchObject({ waiting: maxOutboxEvents, dropped: 0 });
+    for (const n of [2, 3]) await put(numbered(n));
+    // A hundredth, and the one too many.
+    const dropped = maxOutboxEvents / 100 + 1;
+    expect(await database.read(outboxState)).toMatchObject({
+      waiting: maxOutboxEvents - dropped + 2,
+      since: expect.stringMatching(/Z$/u),
+      dropped,
+      droppedAt: expect.stringMatching(/Z$/u),
+    });
+    const warnings = () => lines.filter((line) => line.dropped !== undefined);
+    await vi.waitFor(() => expect(warnings()).toMatchObject([{ level: 40, dropped }]), 20_000);
+
+    // What is told when the bus is back, and only once.
+    await database.write(() => run(sql`DELETE FROM event_outbox WHERE seq < ${maxOutboxEvents}`.compile(db)));
+    sink = new Sink();
+    const events: CloudEvent[] = [];
+    sink.answer = (taken) => {
+      events.push(...taken);
+      return 204;
+    };
+    await sink.listen(Number(new URL(url).port));
+    await vi.waitFor(() => expect(sink.taken).toHaveLength(4), 20_000);
+    expect(events.at(-1)).toMatchObject({ type: 'EventsDropped', source: '/test', data: { events: dropped } });
+    await put(numbered(4));
+    await vi.waitFor(() => expect(sink.taken.at(-1)).toBe('4'), 20_000);
+    expect(sink.taken).toHaveLength(5);
+    const state = { waiting: 0, dropped };
+    await vi.waitFor(async () => expect(await database.read(outboxState)).toMatchObject(state), 20_000);
+  });
+
+  it('drops the oldest events where they take too much room, and leaves those that were refused', async () => {
+    await put(numbered(0));
+    await database.write(() => run(sql`UPDATE event_outbox SET refused = 'earlier'`.compile(db)));
+    await put(numbered(1), numbered(2));
+    // As if the first two were very large.
+    await database.write(() =>
+      run(sql`UPDATE event_outbox SET ends_at = ${2 * maxOutboxBytes} WHERE seq = 3`.compile(db)),
+    );
     await put(numbered(3));
+    expect((await rows()).map(({ seq }) => seq)).toEqual([1, 3, 4]);
+    expect(await database.read(outboxState)).toMatchObject({ waiting: 2, dropped: 1 });
+  });
+
+  it('publishes what an earlier release put', async () => {
+    await database.close();
+    const path = join(folder, 'earlier.db');
+    const earlier = { ...eventSchema, versions: eventSchema.versions.slice(0, 1) };
+    database = openSqliteDatabase({ path, schemas: [earlier] });
+    const row = sql`INSERT INTO event_outbox (event, put_at) VALUES (${JSON.stringify(numbered(1))}, 0)`;
+    await database.write(() => run(row.compile(db)));
+    await database.close();
+    database = openSqliteDatabase({ path, schemas: [eventSchema] });
+    await put(numbered(2));
+    start();
+    await vi.waitFor(() => expect(sink.taken).toEqual(['1', '2']), 20_000);
+  });
+
+  it('keeps the newest where there is no bus', async () => {
+    await fill(2_000);
+    await put(numbered(1));
+    publisher = startEventPublisher({ database, logger });
+    await vi.waitFor(async () => expect(await rows()).toHaveLength(1_000), 20_000);
+    expect((await rows()).at(-1)?.seq).toBe(2_001);
     expect(sink.requests).toEqual([]);
+  });
+
+  it('sends large events a few at a time', async () => {
+    await put(...Array.from({ length: 12 }, (_, n) => numbered(n, 'x'.repeat(200_000))));
+    start();
+    await vi.waitFor(() => expect(sink.taken).toHaveLength(12), 20_000);
+    expect(sink.requests.map(({ events }) => events)).toEqual([5, 5, 2]);
   });
 });
 

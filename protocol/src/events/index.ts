@@ -9,7 +9,7 @@ export {
 } from './cloud-event.ts';
 export { connectEventBus, connectNatsBus, type EventBusOptions, eventBusSettings } from './connect-event-bus.ts';
 export type { EventBus, EventHandler, EventPublisher, ParkedEvent, Subscription } from './event-bus.ts';
-export { eventSchema, putEvent } from './event-outbox.ts';
+export { eventSchema, type OutboxState, outboxState, putEvent } from './event-outbox.ts';
 export { type EventPublisherOptions, startEventPublisher } from './event-publisher.ts';
 export { type HttpMessage, maxBatchEvents, readHttpEvents } from './http-binding.ts';
 export { createHttpPublisher, type HttpPublisherOptions } from './http-publisher.ts';

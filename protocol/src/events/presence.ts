@@ -17,13 +17,15 @@ export interface AnnounceOptions extends PresentAgent {
   everyMs?: number;
 }
 
-/** What {@link watchPresence} tells. */
+/** What {@link watchPresence} tells. Anybody may say anything there, and as often as they like. */
 export interface PresenceListener {
   /** An agent says that it is there: at its start, and again and again from then on. */
   onHere(agent: PresentAgent): void;
-  /** It has not said so for a while; once, until it does again. */
+  /** Whether the listener wants to know when the agent at an origin falls silent; of others nothing is kept. */
+  follows(origin: string): boolean;
+  /** It has not said that it is there for a while; once, until it does again. */
   onSilent(agent: PresentAgent): void;
-  /** It says good-bye. */
+  /** It says good-bye, or has been silent for long. */
   onLeft(agent: PresentAgent): void;
 }
 

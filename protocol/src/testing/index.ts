@@ -5,5 +5,6 @@ export { type ForeignAgent, type ForeignAgentOptions, startForeignAgent } from '
 export { describeModelFaults, type ModelAgent } from './describe-model-faults.ts';
 export { type ModelEndpoint, type SeenRequest, startModelEndpoint } from './model-endpoint/model-endpoint.ts';
 export type { ModelReply, ModelToolCall, StreamFault } from './model-endpoint/model-reply.ts';
+export { listen } from './listen.ts';
 export { runReadmeCurl } from './readme-curl.ts';
 export { NatsServer, skipNats } from './nats-server.ts';

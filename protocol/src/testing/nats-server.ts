@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from './free-ports.ts';
 
 /** The program: Debian puts it where only root's PATH looks. */
 const program = ['nats-server', '/usr/sbin/nats-server'].find(
@@ -33,7 +34,7 @@ export class NatsServer implements AsyncDisposable {
 
   /** Starts a server on a free port with its files in a folder, and with further options of the command line. */
   static async start(folder: string, options: readonly string[] = []): Promise<NatsServer> {
-    const server = new NatsServer(folder, await freePort(), options);
+    const server = new NatsServer(folder, await freePorts(), options);
     await server.restart();
     return server;
   }
@@ -66,20 +67,6 @@ export class NatsServer implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.kill();
-  }
-}
-
-/** A port below those the system gives out by itself, so that nobody else is given it while the server is down. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const probe = createServer().listen(port, '127.0.0.1');
-    const isFree = await once(probe, 'listening').then(
-      () => true,
-      () => false,
-    );
-    probe.close();
-    if (isFree) return port;
   }
 }
 

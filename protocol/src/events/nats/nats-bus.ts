@@ -1,14 +1,12 @@
-import { JetStreamApiError } from '@nats-io/jetstream';
-import { InvalidArgumentError, RequestError } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import { isMeshError, MeshError } from '../../mesh-error.ts';
-import { type CloudEvent, eventKey } from '../cloud-event.ts';
+import type { CloudEvent } from '../cloud-event.ts';
 import type { EventBus } from '../event-bus.ts';
 import { type ConsumerLimits, consumeEvents } from './nats-consumer.ts';
 import { NatsLink, type NatsSession } from './nats-link.ts';
-import { eventSubject } from './nats-names.ts';
-import { listParked, redriveParked } from './nats-parked.ts';
-import { ensureStreams } from './nats-streams.ts';
+import { eventSubject, messageId } from './nats-names.ts';
+import { isTooLarge, listParked, redriveParked } from './nats-parked.ts';
+import { withStreams } from './nats-streams.ts';
 
 /** How {@link createNatsBus} connects. */
 export interface NatsBusOptions {
@@ -30,14 +28,7 @@ export function createNatsBus(options: NatsBusOptions): EventBus {
   return {
     publish: async (...events) => {
       const { session } = link;
-      try {
-        await publishAll(session, events);
-      } catch (error) {
-        if (!isNobodyThere(error)) throw toMeshError(error);
-        // A server that is new, or lost its disk.
-        await ensureStreams(session.jsm).catch(refuse);
-        await publishAll(session, events).catch(refuse);
-      }
+      await withStreams(session.jsm, () => publishAll(session, events)).catch(refuse);
     },
     subscribe: async (subscription, handler) =>
       consumeEvents({ link, logger, subscription, handler, ...(options.limits && { limits: options.limits }) }),
@@ -52,7 +43,7 @@ async function publishAll({ js }: NatsSession, events: readonly CloudEvent[]): P
   const published = await Promise.allSettled(
     events.map((event) =>
       js.publish(eventSubject(event.type), JSON.stringify(event), {
-        msgID: eventKey(event),
+        msgID: messageId(event),
         timeout: publishTimeoutMs,
         retries: 0,
       }),
@@ -60,10 +51,6 @@ async function publishAll({ js }: NatsSession, events: readonly CloudEvent[]): P
   );
   for (const result of published) if (result.status === 'rejected') throw result.reason;
 }
-
-/** Nobody answers on the subject: no stream takes it, or JetStream is not ready. */
-const isNobodyThere = (error: unknown): boolean =>
-  error instanceof Error && error.cause instanceof RequestError && error.cause.isNoResponders();
 
 const refuse = (error: unknown): never => {
   throw toMeshError(error);
@@ -73,12 +60,6 @@ const refuse = (error: unknown): never => {
 function toMeshError(cause: unknown): MeshError {
   if (isMeshError(cause)) return cause;
   const why = cause instanceof Error ? cause.message : String(cause);
-  // The client itself knows the limit of the server.
-  if (cause instanceof InvalidArgumentError || (cause instanceof JetStreamApiError && cause.code === messageTooLarge)) {
-    return new MeshError('PAYLOAD_TOO_LARGE', `NATS refused an event: ${why}`, { cause });
-  }
+  if (isTooLarge(cause)) return new MeshError('PAYLOAD_TOO_LARGE', `NATS refused an event: ${why}`, { cause });
   return new MeshError('UNAVAILABLE', `NATS did not take the events: ${why}`, { retryable: true, cause });
 }
-
-/** `JSStreamMessageExceedsMaximumErr`. */
-const messageTooLarge = 10_054;

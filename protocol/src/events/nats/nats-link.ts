@@ -47,16 +47,19 @@ export class NatsLink implements AsyncDisposable {
     throw new MeshError('UNAVAILABLE', 'the NATS server cannot be reached', { retryable: true });
   }
 
-  /** The session as soon as there is one. @throws when the link is closed. */
-  async arrival(): Promise<NatsSession> {
-    const closed = Promise.withResolvers<never>();
-    const onAbort = (): void => closed.reject(new MeshError('UNAVAILABLE', 'the connection to NATS is closed'));
-    if (this.signal.aborted) onAbort();
-    this.signal.addEventListener('abort', onAbort, { once: true });
+  /** The session as soon as there is one. @throws when the link is closed, or nobody waits for it any more. */
+  async arrival(waiting?: AbortSignal): Promise<NatsSession> {
+    const ended = Promise.withResolvers<never>();
+    const signals = waiting ? [this.signal, waiting] : [this.signal];
+    const onAbort = (): void => ended.reject(new MeshError('UNAVAILABLE', 'the connection to NATS is closed'));
+    for (const signal of signals) {
+      if (signal.aborted) onAbort();
+      signal.addEventListener('abort', onAbort, { once: true });
+    }
     try {
-      return await Promise.race([this.#arrival.promise, closed.promise]);
+      return await Promise.race([ended.promise, this.#arrival.promise]);
     } finally {
-      this.signal.removeEventListener('abort', onAbort);
+      for (const signal of signals) signal.removeEventListener('abort', onAbort);
     }
   }
 

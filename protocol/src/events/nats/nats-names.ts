@@ -1,3 +1,5 @@
+import { type CloudEvent, eventKey } from '../cloud-event.ts';
+
 /** The names of the mesh at a NATS server. They are part of what agents of other makers rely on: never change them. */
 
 /** The stream of all events, and the one of those that were given up. */
@@ -17,6 +19,13 @@ export function eventSubject(type: string): string {
   const hasEmptyToken = /^\.|\.$|\.\./u.test(token);
   return `${eventPrefix}.${hasEmptyToken ? token.replaceAll('.', '%2E') : token}`;
 }
+
+/** Whether events come on a subject. */
+export const isEventSubject = (subject: string): boolean =>
+  subject === eventPrefix || (subject.startsWith(`${eventPrefix}.`) && !/[\s*>]/u.test(subject));
+
+/** What the server knows an event by; it ignores spaces at the end. */
+export const messageId = (event: CloudEvent): string => eventKey(event).replaceAll(/[%\s]/gu, encodeURIComponent);
 
 /** The subject of what a consumer gave up. */
 export const parkedSubject = (consumer: string): string => `${parkedPrefix}.${consumer}`;

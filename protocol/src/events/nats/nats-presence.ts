@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { NatsConnection } from '@nats-io/transport-node';
 import { z } from 'zod';
 import type { AnnounceOptions, PresenceListener, PresentAgent, WatchPresenceOptions } from '../presence.ts';
 import type { NatsLink } from './nats-link.ts';
@@ -12,8 +13,8 @@ const Announcement = z.object({
 
 const defaultEveryMs = 5_000;
 const defaultSilentMs = 16_000;
-/** Beyond this nobody new is followed until somebody has gone. */
-const maxAgents = 1_000;
+/** What is larger is no announcement, and not worth reading. */
+const maxAnnouncementBytes = 4_096;
 const goodByeMs = 1_000;
 /** An agent that stays silent for so many times the silence counts as gone. */
 const silencesUntilGone = 40;
@@ -24,8 +25,7 @@ export function announce(link: NatsLink, { name, url, everyMs = defaultEveryMs }
     link.session.connection.publish(presenceSubject, JSON.stringify({ kind, name, url }));
   const run = async (): Promise<void> => {
     while (!closing.signal.aborted) {
-      const arrival = await Promise.race([link.arrival(), aborted(closing.signal)]).catch(() => undefined);
-      if (!arrival || closing.signal.aborted) return;
+      if (!(await link.arrival(closing.signal).catch(() => undefined))) return;
       try {
         say('here');
       } catch {
@@ -54,16 +54,17 @@ export function watch(link: NatsLink, options: WatchPresenceOptions): AsyncDispo
   const { logger, silentMs = defaultSilentMs } = options;
   const heard = new HeardAgents(options, silentMs);
   const run = async (): Promise<void> => {
+    let failures = 0;
     while (!link.signal.aborted) {
       try {
         const { connection } = await link.arrival();
         heard.forgive();
-        for await (const message of connection.subscribe(presenceSubject)) {
-          const announcement = parse(message.data);
-          if (announcement) heard.hear(announcement);
-        }
+        const ended = await listen(connection, (announcement) => heard.hear(announcement));
+        if (ended) throw ended;
       } catch (err) {
-        if (!link.signal.aborted) logger.warn({ err }, 'announcements of agents cannot be heard; trying again');
+        // One line, also where it may never hear them.
+        if (!link.signal.aborted)
+          logger[failures++ === 0 ? 'warn' : 'debug']({ err }, 'announcements of agents cannot be heard; trying again');
       }
       await sleep(1_000, undefined, { signal: link.signal }).catch(() => undefined);
     }
@@ -83,7 +84,21 @@ export function watch(link: NatsLink, options: WatchPresenceOptions): AsyncDispo
   };
 }
 
-/** Who said that they are there, by their origin. */
+/** Until the connection ends. Each message is dealt with as it is read, so that a flood of them waits at its sender. */
+function listen(
+  connection: NatsConnection,
+  hear: (announcement: z.infer<typeof Announcement>) => void,
+): Promise<void | Error> {
+  const subscription = connection.subscribe(presenceSubject, {
+    callback: (err, message) => {
+      const announcement = err ? undefined : parse(message.data);
+      if (announcement) hear(announcement);
+    },
+  });
+  return Promise.race([subscription.closed, connection.closed()]);
+}
+
+/** When those that the listener follows were heard last, by their origin. */
 class HeardAgents {
   readonly #listener: PresenceListener;
   readonly #silentMs: number;
@@ -101,13 +116,17 @@ class HeardAgents {
       this.#listener.onLeft(agent);
       return;
     }
-    if (!this.#agents.has(agent.url) && this.#agents.size >= maxAgents) return;
-    this.#agents.set(agent.url, { ...agent, at: Date.now(), isSilent: false });
     this.#listener.onHere(agent);
+    if (this.#listener.follows(agent.url)) this.#agents.set(agent.url, { ...agent, at: Date.now(), isSilent: false });
+    else this.#agents.delete(agent.url);
   }
 
   checkSilence(): void {
     for (const { name, url, at, isSilent } of this.#agents.values()) {
+      if (!this.#listener.follows(url)) {
+        this.#agents.delete(url);
+        continue;
+      }
       const silenceMs = Date.now() - at;
       if (silenceMs > this.#silentMs * silencesUntilGone) this.hear({ kind: 'leaving', name, url });
       else if (silenceMs > this.#silentMs && !isSilent) {
@@ -123,13 +142,8 @@ class HeardAgents {
   }
 }
 
-const aborted = (signal: AbortSignal): Promise<undefined> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
-
 function parse(data: Uint8Array): z.infer<typeof Announcement> | undefined {
+  if (data.length > maxAnnouncementBytes) return undefined;
   try {
     return Announcement.safeParse(JSON.parse(new TextDecoder().decode(data))).data;
   } catch {

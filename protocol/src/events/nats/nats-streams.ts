@@ -5,7 +5,7 @@ import {
   StorageType,
   type StreamConfig,
 } from '@nats-io/jetstream';
-import { nanos } from '@nats-io/transport-node';
+import { nanos, RequestError } from '@nats-io/transport-node';
 import { eventStream, eventSubjects, parkedStream, parkedSubjects } from './nats-names.ts';
 
 const dayMs = 24 * 60 * 60 * 1_000;
@@ -51,3 +51,18 @@ export async function ensureStreams(jsm: JetStreamManager): Promise<void> {
     if (!existing.has(stream.name)) await jsm.streams.add(stream);
   }
 }
+
+/** Does what needs the streams; where they are missing (a server that is new, or lost its disk), once more with them. */
+export async function withStreams<T>(jsm: JetStreamManager, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isNobodyThere(error)) throw error;
+    await ensureStreams(jsm);
+    return work();
+  }
+}
+
+/** Nobody answers on the subject: no stream takes it, or JetStream is not ready. */
+const isNobodyThere = (error: unknown): boolean =>
+  error instanceof Error && error.cause instanceof RequestError && error.cause.isNoResponders();

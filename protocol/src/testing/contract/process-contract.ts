@@ -19,7 +19,7 @@ export function describeProcess(contract: PeerContract, peer: () => ContractPeer
   const [[skill, { valid }] = ['', { valid: {} }]] = Object.entries(contract.samples);
 
   describe('an agent', () => {
-    it('demands its token everywhere but for the card and the health check', async () => {
+    it('demands its token everywhere but for the card and the probes of health', async () => {
       await using guarded = await startPeer(contract, { token: 'a-secret-token' });
       for (const headers of [{}, { authorization: 'Bearer wrong' }, { authorization: 'Basic a-secret-token' }]) {
         const rpc = await guarded.rpc('ListTasks', {}, { headers });
@@ -32,7 +32,9 @@ export function describeProcess(contract: PeerContract, peer: () => ContractPeer
       const card = await rawRequest(`${guarded.url}/.well-known/agent-card.json`);
       expect(card.status).toBe(200);
       expect(card.json).toHaveProperty('securitySchemes');
-      expect((await rawRequest(`${guarded.url}/healthz`)).status).toBe(200);
+      for (const probe of ['/healthz', '/readyz']) {
+        await expect.poll(async () => (await rawRequest(guarded.url + probe)).status, { timeout: 10_000 }).toBe(200);
+      }
       const task = await guarded.client.send({ skill, input: valid });
       expect(taskResult(await settled(guarded.client, task))).toBeDefined();
     });
