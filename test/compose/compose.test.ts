@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { meshComposition } from '@daca-mesh/agent-cards';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../mesh/mesh.ts';
-import { freePorts } from '../mesh/mesh-up.ts';
+import { freeMeshPorts } from '../mesh/mesh-up.ts';
 import { readComposeFile, type Service } from './compose-file.ts';
 
 /** `compose.yaml`, read as Docker Compose reads it; and its commands and environment, started without containers. */
@@ -87,7 +87,7 @@ describe.skipIf(!isWanted)('compose.yaml (CI=true or MESH_TEST_COMPOSE=1 asks fo
 
   it('has commands and an environment that make a working mesh', { timeout: 90_000 }, async () => {
     const chosen = ['coordinator', 'keyword-extractor', 'writer', 'formatter'];
-    const port = await freePorts();
+    const port = await freeMeshPorts();
     const native = (value: string): string =>
       value.replaceAll(/http:\/\/[\w-]+:41(\d\d)/g, (_, index: string) => `http://127.0.0.1:${port + Number(index)}`);
     const processes = chosen.map((name) => {

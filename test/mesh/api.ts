@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from './mesh.ts';
 
 /** The coordinator's HTTP API as a test uses it: plain `fetch`, every call safe to repeat while processes come and go. */
@@ -51,8 +52,6 @@ export const post = <T>(url: string, body: unknown, headers: Record<string, stri
     body: JSON.stringify(body),
   });
 
-const sleep = (ms: number) => new Promise((wake) => setTimeout(wake, ms));
-
 /** Repeats a request while nobody listens: the same idempotency key makes it the same operation. */
 async function untilReached<T>(ask: () => Promise<T>, withinMs = 30_000): Promise<T> {
   const deadline = Date.now() + withinMs;
@@ -75,20 +74,31 @@ export async function startRun(base: () => string, workflow: string, input: unkn
   return body;
 }
 
-const getRun = async (base: () => string, runId: string): Promise<Run> =>
+export const readRun = async (base: () => string, runId: string): Promise<Run> =>
   (await request<Run>(`${base()}/runs/${runId}`)).body;
 
 export const listRuns = async (base: () => string, workflow: string): Promise<Run[]> =>
   (await request<{ runs: Run[] }>(`${base()}/runs?workflow=${workflow}`)).body.runs;
 
-export const openQuestions = async (base: () => string, runId: string): Promise<Question[]> =>
-  (await request<{ questions: Question[] }>(`${base()}/questions?runId=${runId}&status=open`)).body.questions;
+/** The open questions of a run, or all there are. */
+export const openQuestions = async (base: () => string, runId?: string): Promise<Question[]> => {
+  const of = runId === undefined ? '' : `&runId=${runId}`;
+  return (await request<{ questions: Question[] }>(`${base()}/questions?status=open${of}`)).body.questions;
+};
 
 export const readQuestion = async (base: () => string, questionId: string): Promise<Question> =>
   (await untilReached(() => request<Question>(`${base()}/questions/${questionId}`))).body;
 
 export const timeline = async (base: () => string, runId: string): Promise<Entry[]> =>
   (await untilReached(() => request<{ entries: Entry[] }>(`${base()}/runs/${runId}/timeline?limit=500`))).body.entries;
+
+/** Waits until a run has called an agent whose name begins so. */
+export const untilCalled = (base: () => string, runId: string, agent: string, withinMs = 40_000): Promise<Entry[]> =>
+  eventually(
+    () => timeline(base, runId),
+    (entries) => entries.some((entry) => entry.type === 'call-sent' && entry.agent?.startsWith(agent)),
+    { withinMs, what: `a call of ${agent}` },
+  );
 
 export const questionOf = async (base: () => string, runId: string, withinMs = 40_000): Promise<Question> => {
   const questions = await eventually(
@@ -122,7 +132,7 @@ export async function answer(base: () => string, questionId: string, body: unkno
 
 export const ended = (base: () => string, runId: string, withinMs = 60_000): Promise<Run> =>
   eventually(
-    () => getRun(base, runId),
+    () => readRun(base, runId),
     (run) => ['completed', 'failed', 'canceled'].includes(run.status),
     { withinMs, what: `the end of run ${runId}` },
   );

@@ -1,10 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { MeshUp } from './mesh-up.ts';
 import { expectNothingLost, seedOf } from './random-kills.ts';
-import { isDaprWanted } from './dapr.ts';
+import { isDaprWanted, startOnDapr } from './dapr.ts';
 
 /** The same on Dapr, whose programs are among the victims. The scheduler is a rare one: each time all stands still for 25 s. */
 
@@ -18,17 +14,8 @@ it.skipIf(!isDaprWanted())(
     const moderators = ['moderator-toxicity', 'moderator-spam', 'moderator-violence'];
     const often = ['coordinator', 'coordinator', 'coordinator', 'daprd', 'daprd', 'daprd', 'placement', 'placement'];
     const victims = [...often, 'scheduler', 'records', ...moderators];
-    const data = mkdtempSync(join(tmpdir(), 'mesh-dapr-random-'));
-    try {
-      await using mesh = await MeshUp.start({
-        data,
-        args: ['--engine', 'dapr', '--only', ['coordinator', 'records', ...moderators].join(',')],
-        env: { MESH_SKILL_DELAY: '120' },
-      });
-      const killed = await expectNothingLost(mesh, { victims, kills, seed, withinMs: 300_000 });
-      expect(killed).toHaveLength(kills);
-    } finally {
-      rmSync(data, { recursive: true, force: true });
-    }
+    await using mesh = await startOnDapr(['records', ...moderators], { MESH_SKILL_DELAY: '120' });
+    const killed = await expectNothingLost(mesh, { victims, kills, seed, withinMs: 300_000 });
+    expect(killed).toHaveLength(kills);
   },
 );

@@ -14,11 +14,11 @@ import {
   riskyText,
   startRun,
   timeline,
+  untilCalled,
 } from './api.ts';
-import { isDaprWanted } from './dapr.ts';
+import { daprdApi, isDaprWanted, startOnDapr } from './dapr.ts';
 import { auditEntries, posts, statusChanges } from './effects.ts';
-import { eventually } from './mesh.ts';
-import { freePorts, MeshUp, runMesh } from './mesh-up.ts';
+import { freeMeshPorts, MeshUp, runMesh } from './mesh-up.ts';
 import { hasPostgres, howToGetPostgres, startPostgres } from './postgres.ts';
 
 /**
@@ -29,14 +29,15 @@ import { hasPostgres, howToGetPostgres, startPostgres } from './postgres.ts';
 const isWanted = isDaprWanted();
 
 const dapr = ['--engine', 'dapr'];
-const only = ['--only', 'coordinator,moderator-toxicity,moderator-spam,moderator-violence,records'];
+const peers = ['moderator-toxicity', 'moderator-spam', 'moderator-violence', 'records'];
+const only = ['--only', ['coordinator', ...peers].join(',')];
 const patienceMs = 120_000;
 
 let folder: string;
 let port: number;
 beforeEach(async () => {
   // A mesh that is started again has its agents where they were, as it has for users.
-  port = await freePorts();
+  port = await freeMeshPorts();
   folder = mkdtempSync(join(tmpdir(), 'mesh-dapr-'));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
@@ -55,11 +56,7 @@ const approve = (mesh: MeshUp, question: Question): Promise<void> =>
 
 /** Waits until an agent works for the run. */
 const underWay = (mesh: MeshUp, runId: string): Promise<Entry[]> =>
-  eventually(
-    () => timeline(() => mesh.coordinator, runId),
-    (entries) => entries.some(({ type, agent }) => type === 'call-sent' && agent?.startsWith('moderator') === true),
-    { withinMs: patienceMs, what: 'a moderator at work' },
-  );
+  untilCalled(() => mesh.coordinator, runId, 'moderator', patienceMs);
 
 /** A run that ended as if nothing had happened: every effect once, and nobody asked twice. */
 async function expectOnce(mesh: MeshUp, runId: string, postId: string, questions: number): Promise<void> {
@@ -143,14 +140,9 @@ describe.skipIf(!isWanted)('a mesh on Dapr', () => {
       const { pid } = await mesh.process('daprd');
       expect(execFileSync('ps', ['-o', 'comm=', '-p', String(pid)], { encoding: 'utf8' }).trim()).toBe('daprd');
 
-      const identity = join(data, 'dapr/identity.json');
-      // Written by `mesh up`.
-      const { apiToken, ports } = JSON.parse(readFileSync(identity, 'utf8')) as {
-        apiToken: string;
-        ports: { daprdHttp: number };
-      };
-      expect(statSync(identity).mode & 0o077).toBe(0);
-      const api = `http://127.0.0.1:${ports.daprdHttp}/v1.0/metadata`;
+      expect(statSync(join(data, 'dapr/identity.json')).mode & 0o077).toBe(0);
+      const { url, apiToken } = daprdApi(mesh);
+      const api = `${url}/metadata`;
       expect((await fetch(api)).status).toBe(401);
       expect((await fetch(api, { headers: { 'dapr-api-token': apiToken } })).status).toBe(200);
       expect(execFileSync('ps', ['-ww', '-eo', 'args'], { encoding: 'utf8' })).not.toContain(apiToken);
@@ -182,17 +174,10 @@ describe.skipIf(!isWanted)('a mesh on Dapr', () => {
 
 describe.skipIf(!isWanted)('a run on Dapr while a process is killed', () => {
   let mesh: MeshUp;
-  let data: string;
   beforeAll(async () => {
-    if (!isWanted) return;
-    data = mkdtempSync(join(tmpdir(), 'mesh-dapr-kills-'));
-    mesh = await MeshUp.start({ data, args: [...only, ...dapr], env: { MESH_SKILL_DELAY: '1000' } });
+    mesh = await startOnDapr(peers, { MESH_SKILL_DELAY: '1000' });
   }, patienceMs);
-  afterAll(async () => {
-    if (!isWanted) return;
-    await mesh[Symbol.asyncDispose]();
-    rmSync(data, { recursive: true, force: true });
-  });
+  afterAll(() => mesh[Symbol.asyncDispose]());
 
   it.each(['coordinator', 'placement', 'daprd', 'scheduler'])(
     'ends as it would have: %s',

@@ -1,7 +1,7 @@
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { expect } from 'vitest';
+import { readStore, type Stores } from './read-store.ts';
 
-/** What devices really did: read from the stores of their agents, beside the running processes. */
+/** What devices really did: read from the stores of their agents. */
 
 /** A command that was applied, as its agent has stored it. */
 export interface AppliedCommand {
@@ -15,13 +15,17 @@ export interface AppliedCommand {
 
 /** Every command an agent has applied, in order. */
 export function appliedCommands(
-  mesh: { dataOf(name: string): string },
+  mesh: Stores,
   agent: 'device-light' | 'device-thermostat' | 'device-lock',
 ): AppliedCommand[] {
-  using store = new DatabaseSync(join(mesh.dataOf(agent), 'store.db'), { readOnly: true });
+  const rows: unknown[] = readStore(mesh, agent, 'SELECT * FROM device_commands ORDER BY command_id');
   // The columns of the table.
-  return store.prepare('SELECT * FROM device_commands ORDER BY command_id').all() as unknown[] as AppliedCommand[];
+  return rows as AppliedCommand[];
 }
+
+/** Every time a light was switched, in order. */
+export const setLights = (mesh: Stores): AppliedCommand[] =>
+  appliedCommands(mesh, 'device-light').filter(({ skill }) => skill === 'set-light');
 
 /** How many commands were under way at one time, at most. */
 export function mostAtOnce(commands: readonly AppliedCommand[]): number {
@@ -33,4 +37,11 @@ export function mostAtOnce(commands: readonly AppliedCommand[]): number {
   changes.sort((a, b) => a.at - b.at || a.by - b.by);
   let underWay = 0;
   return changes.reduce((most, { by }) => Math.max(most, (underWay += by)), 0);
+}
+
+/** Each of so many devices obeyed once, and never more than so many at a time. */
+export function expectOnce(commands: readonly AppliedCommand[], count: number, limit: number): void {
+  expect(commands).toHaveLength(count);
+  expect(new Set(commands.map(({ device_id }) => device_id)).size).toBe(count);
+  expect(mostAtOnce(commands)).toBeLessThanOrEqual(limit);
 }

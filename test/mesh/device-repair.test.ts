@@ -1,14 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { AgentClient, taskResult } from '@daca-mesh/protocol/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answer, ended, listRuns, nextQuestion, questionOf, startRun } from './api.ts';
 import { appliedCommands } from './device-effects.ts';
-import { isDaprWanted } from './dapr.ts';
+import { setFault } from './device-faults.ts';
+import { isDaprWanted, startOnDapr } from './dapr.ts';
 import { eventually, Mesh } from './mesh.ts';
-import { freePorts, MeshUp } from './mesh-up.ts';
+import type { Stores } from './read-store.ts';
 
 /** Repairs of devices: what starts them, who approves, and that a service action happens once, whatever dies. */
 
@@ -23,16 +20,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => mesh[Symbol.asyncDispose]());
 
-async function breakLight(url: string, deviceId: string, type: string): Promise<void> {
-  const client = await AgentClient.connect(url);
-  const task = await client.send({ skill: 'fault-light', input: { deviceId, fault: { type } }, blocking: true });
-  expect(taskResult(task)).toMatchObject({
-    device: { deviceId, faults: expect.arrayContaining([expect.objectContaining({ type })]) },
-  });
-}
-
 /** The service actions that were done to a light. */
-const serviced = (of: { dataOf(name: string): string }, deviceId: string): unknown[] =>
+const serviced = (of: Stores, deviceId: string): unknown[] =>
   appliedCommands(of, 'device-light')
     .filter((each) => each.device_id === deviceId && each.skill === 'service-light')
     .map(({ command }): unknown => JSON.parse(command));
@@ -49,7 +38,7 @@ async function repairOf(at: () => string, deviceId: string): Promise<string> {
 }
 
 it('an event starts one repair, which services the device once, whoever is killed', { timeout: 120_000 }, async () => {
-  await breakLight(mesh.url('device-light'), 'light-1', 'stuck');
+  await setFault(mesh, 'light', 'light-1', 'stuck');
   const runId = await repairOf(base, 'light-1');
   const question = await questionOf(base, runId);
   expect(question).toMatchObject({
@@ -62,7 +51,7 @@ it('an event starts one repair, which services the device once, whoever is kille
     },
   });
   // Another event about it, while it is being repaired, starts nothing.
-  await breakLight(mesh.url('device-light'), 'light-1', 'slow');
+  await setFault(mesh, 'light', 'light-1', 'slow');
   expect(serviced(mesh, 'light-1')).toEqual([]);
 
   await mesh.kill('repair');
@@ -80,7 +69,7 @@ it('an event starts one repair, which services the device once, whoever is kille
 });
 
 it('a person may decline: nothing is touched', { timeout: 60_000 }, async () => {
-  await breakLight(mesh.url('device-light'), 'light-2', 'drift');
+  await setFault(mesh, 'light', 'light-2', 'drift');
   const runId = await repairOf(base, 'light-2');
   const question = await questionOf(base, runId);
   await answer(base, question.id, { action: 'reject', reason: 'guests sleep there', by: 'tina' });
@@ -89,7 +78,7 @@ it('a person may decline: nothing is touched', { timeout: 60_000 }, async () => 
 });
 
 it('a person may change the action, and is asked when nothing helped', { timeout: 60_000 }, async () => {
-  await breakLight(mesh.url('device-light'), 'light-3', 'low-battery');
+  await setFault(mesh, 'light', 'light-3', 'low-battery');
   const runId = await repairOf(base, 'light-3');
   const edited = {
     action: 'edit',
@@ -115,22 +104,16 @@ it('a device that is well needs none', { timeout: 60_000 }, async () => {
 
 describe.runIf(isDaprWanted())('a repair on real Dapr', () => {
   it('waits for its approval while the agents are killed, and happens once', { timeout: 240_000 }, async () => {
-    const data = await mkdtemp(join(tmpdir(), 'repair-dapr-'));
-    try {
-      const args = ['--engine', 'dapr', '--only', 'coordinator,device-light,repair'];
-      await using mesh = await MeshUp.start({ data, port: await freePorts(), args });
-      const base = () => mesh.coordinator;
-      await breakLight((await mesh.process('device-light')).url ?? '', 'light-1', 'stuck');
-      const runId = await repairOf(base, 'light-1');
-      const question = await questionOf(base, runId, 120_000);
-      await mesh.kill('repair');
-      await mesh.kill('coordinator');
-      await answer(base, question.id, { action: 'approve', by: 'tina' });
-      const run = await ended(base, runId, 120_000);
-      expect(run).toMatchObject({ status: 'completed', output: { status: 'repaired', health: 'ok', repairs: 1 } });
-      expect(serviced(mesh, 'light-1')).toEqual([{ action: 'recalibrate' }]);
-    } finally {
-      await rm(data, { recursive: true });
-    }
+    await using mesh = await startOnDapr(['device-light', 'repair']);
+    const base = () => mesh.coordinator;
+    await setFault(mesh, 'light', 'light-1', 'stuck');
+    const runId = await repairOf(base, 'light-1');
+    const question = await questionOf(base, runId, 120_000);
+    await mesh.kill('repair');
+    await mesh.kill('coordinator');
+    await answer(base, question.id, { action: 'approve', by: 'tina' });
+    const run = await ended(base, runId, 120_000);
+    expect(run).toMatchObject({ status: 'completed', output: { status: 'repaired', health: 'ok', repairs: 1 } });
+    expect(serviced(mesh, 'light-1')).toEqual([{ action: 'recalibrate' }]);
   });
 });

@@ -1,13 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ended, type Run, startRun } from './api.ts';
-import { isDaprWanted } from './dapr.ts';
-import { type AppliedCommand, appliedCommands, mostAtOnce } from './device-effects.ts';
+import { isDaprWanted, startOnDapr } from './dapr.ts';
+import { appliedCommands, expectOnce, mostAtOnce, setLights } from './device-effects.ts';
+import { setFault } from './device-faults.ts';
 import { eventually, Mesh } from './mesh.ts';
-import { freePorts, MeshUp } from './mesh-up.ts';
 
 /** Scenes on real processes: what happened is read from the stores of the device agents. */
 
@@ -26,28 +23,6 @@ async function play(mesh: { coordinator: string }, input: object, withinMs = 60_
   const base = () => mesh.coordinator;
   const { runId } = await startRun(base, 'device-scene', input, randomUUID());
   return ended(base, runId, withinMs);
-}
-
-const setLights = (mesh: Mesh | MeshUp): AppliedCommand[] =>
-  appliedCommands(mesh, 'device-light').filter(({ skill }) => skill === 'set-light');
-
-/** Each of so many lights was switched once, and never more than so many at a time. */
-function expectOnce(commands: readonly AppliedCommand[], count: number, limit: number): void {
-  expect(commands).toHaveLength(count);
-  expect(new Set(commands.map(({ device_id }) => device_id)).size).toBe(count);
-  expect(mostAtOnce(commands)).toBeLessThanOrEqual(limit);
-}
-
-const broken = (deviceId: string, type: string) => ({ deviceId, fault: { type } });
-
-async function breakDevice(mesh: Mesh, agent: string, skill: string, input: object): Promise<void> {
-  const parts = [{ data: { skill, input } }];
-  const response = await fetch(`${mesh.url(agent)}/a2a/rest/message:send`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', 'a2a-version': '1.0' },
-    body: JSON.stringify({ message: { messageId: randomUUID(), role: 'ROLE_USER', parts } }),
-  });
-  expect(await response.json()).toMatchObject({ task: { status: { state: 'TASK_STATE_COMPLETED' } } });
 }
 
 describe('a scene', () => {
@@ -96,8 +71,8 @@ describe('a scene', () => {
   );
 
   it('goes on without two that are broken, and sets everything back where a required one is', async () => {
-    await breakDevice(mesh, 'device-light', 'fault-light', broken('light-2', 'stuck'));
-    await breakDevice(mesh, 'device-light', 'fault-light', broken('light-4', 'low-battery'));
+    await setFault(mesh, 'light', 'light-2', 'stuck');
+    await setFault(mesh, 'light', 'light-4', 'low-battery');
     const partial = await play(mesh, { devices: lights(50, false, false) });
     expect(partial).toMatchObject({ status: 'completed', output: { status: 'partial' } });
     expect(partial.output?.['statement']).toBe(
@@ -105,7 +80,7 @@ describe('a scene', () => {
         '2 devices failed (light-2: its mechanism is jammed; light-4: its battery can only report)',
     );
 
-    await breakDevice(mesh, 'device-lock', 'fault-lock', broken('lock-1', 'stuck'));
+    await setFault(mesh, 'lock', 'lock-1', 'stuck');
     const before = setLights(mesh).length;
     const undone = await play(mesh, { devices: [...lights(1, true), ...lights(1_000, true).slice(4, 30), lock] });
     expect(undone).toMatchObject({
@@ -135,7 +110,7 @@ it('switches nothing twice when the coordinator and the agent are killed while i
   expect(run).toMatchObject({ status: 'completed', output: { statement: 'all 80 lights on' } });
   expectOnce(setLights(mesh), 80, 5);
 
-  await breakDevice(mesh, 'device-light', 'fault-light', broken('light-80', 'stuck'));
+  await setFault(mesh, 'light', 'light-80', 'stuck');
   const undoing = play(mesh, { devices: lights(80, false) }, 90_000);
   const begun = await eventually(
     async () => setLights(mesh).length - 80,
@@ -156,24 +131,14 @@ it('switches nothing twice when the coordinator and the agent are killed while i
 
 describe.runIf(isDaprWanted())('a scene on real Dapr', () => {
   it('sets 3 and 50 lights, each once, at most 5 at a time', async () => {
-    const data = mkdtempSync(join(tmpdir(), 'scene-dapr-'));
-    try {
-      await using mesh = await MeshUp.start({
-        data,
-        port: await freePorts(),
-        args: ['--engine', 'dapr', '--only', 'coordinator,device-light'],
-        env: { DEVICE_COUNT: '50', DEVICE_COMMAND_MS: '10' },
+    await using mesh = await startOnDapr(['device-light'], { DEVICE_COUNT: '50', DEVICE_COMMAND_MS: '10' });
+    for (const count of [3, 50]) {
+      const before = setLights(mesh).length;
+      expect(await play(mesh, { devices: lights(count, true) }, 120_000)).toMatchObject({
+        status: 'completed',
+        output: { statement: `all ${count} lights on` },
       });
-      for (const count of [3, 50]) {
-        const before = setLights(mesh).length;
-        expect(await play(mesh, { devices: lights(count, true) }, 120_000)).toMatchObject({
-          status: 'completed',
-          output: { statement: `all ${count} lights on` },
-        });
-        expectOnce(setLights(mesh).slice(before), count, 5);
-      }
-    } finally {
-      rmSync(data, { recursive: true, force: true });
+      expectOnce(setLights(mesh).slice(before), count, 5);
     }
   }, 300_000);
 });

@@ -1,13 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { AgentClient } from '@daca-mesh/protocol/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answer, ended, nextQuestion, openQuestions, post, questionOf, startRun, timeline } from './api.ts';
-import { isDaprWanted } from './dapr.ts';
+import { isDaprWanted, startOnDapr } from './dapr.ts';
 import { eventually, Mesh } from './mesh.ts';
-import { freePorts, MeshUp } from './mesh-up.ts';
 
 /** Diagnoses: the agent asks, the doctor reviews, and nothing of it is lost whatever dies. */
 
@@ -112,25 +108,19 @@ it('silence approves nothing', { timeout: 60_000 }, async () => {
 
 describe.runIf(isDaprWanted())('a review on real Dapr', () => {
   it('waits for the doctor while agent and coordinator are killed', { timeout: 240_000 }, async () => {
-    const data = await mkdtemp(join(tmpdir(), 'review-dapr-'));
-    try {
-      const args = ['--engine', 'dapr', '--only', 'coordinator,diagnostician'];
-      await using mesh = await MeshUp.start({ data, port: await freePorts(), args });
-      const at = () => mesh.coordinator;
-      const { ageYears: _unknown, ...patient } = clear.patient;
-      const { runId } = await startRun(at, 'diagnosis-review', { ...clear, patient }, randomUUID());
-      const asked = await questionOf(at, runId, 120_000);
-      await mesh.kill('diagnostician');
-      await answer(at, asked.id, { action: 'answer', value: { ageYears: 34 } });
-      const review = await nextQuestion(at, asked);
-      await mesh.kill('coordinator');
-      await answer(at, review.id, { action: 'approve', by: 'dr-ann' });
-      expect(await ended(at, runId, 120_000)).toMatchObject({
-        status: 'completed',
-        output: { status: 'approved', reviewedBy: 'dr-ann', diagnosis: { urgency: 'urgent' } },
-      });
-    } finally {
-      await rm(data, { recursive: true });
-    }
+    await using mesh = await startOnDapr(['diagnostician']);
+    const at = () => mesh.coordinator;
+    const { ageYears: _unknown, ...patient } = clear.patient;
+    const { runId } = await startRun(at, 'diagnosis-review', { ...clear, patient }, randomUUID());
+    const asked = await questionOf(at, runId, 120_000);
+    await mesh.kill('diagnostician');
+    await answer(at, asked.id, { action: 'answer', value: { ageYears: 34 } });
+    const review = await nextQuestion(at, asked);
+    await mesh.kill('coordinator');
+    await answer(at, review.id, { action: 'approve', by: 'dr-ann' });
+    expect(await ended(at, runId, 120_000)).toMatchObject({
+      status: 'completed',
+      output: { status: 'approved', reviewedBy: 'dr-ann', diagnosis: { urgency: 'urgent' } },
+    });
   });
 });

@@ -1,6 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { answer, calmText, ended, type Entry, post, questionOf, riskyText, startRun, timeline } from './api.ts';
+import {
+  answer,
+  calmText,
+  ended,
+  type Entry,
+  post,
+  questionOf,
+  riskyText,
+  startRun,
+  timeline,
+  untilCalled,
+} from './api.ts';
 import { auditEntries, posts, statusChanges } from './effects.ts';
 import { eventually, Mesh } from './mesh.ts';
 
@@ -89,11 +100,7 @@ describe('an agent that dies or is away', () => {
   it('runs a moderator again that was killed while it worked', { timeout: 120_000 }, async () => {
     await mesh.restart('moderator-spam', { MESH_SKILL_DELAY: '1500' });
     const run = await startRun(base, 'content-moderation', { text: calmText, postId: 'post-a' }, randomUUID());
-    await eventually(
-      () => timeline(base, run.runId),
-      (entries) => entries.some((entry) => entry.type === 'call-sent' && entry.agent === 'moderator-spam'),
-      { what: 'the call to the moderator' },
-    );
+    await untilCalled(base, run.runId, 'moderator-spam');
     expect(await killsWhile('moderator-spam', () => mesh.kill('moderator-spam'))).toBe(1);
     const end = await ended(base, run.runId);
     expect(end).toMatchObject({ status: 'completed', output: { decision: 'approved' } });

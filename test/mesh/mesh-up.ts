@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { meshComposition } from '@daca-mesh/agent-cards';
-import { eventually } from './mesh.ts';
+import { freePorts } from '@daca-mesh/protocol/testing/free-ports';
+import { environmentWith, eventually, type RunningMesh } from './mesh.ts';
 
 /** A mesh as users have it: `mesh up` in a process of its own, and the other commands beside it. */
 
@@ -22,26 +23,22 @@ export interface ProcessInfo {
 }
 
 export interface MeshUpOptions {
-  /** The data folder; it outlives this mesh. */
-  data: string;
-  /** The coordinator's port, see {@link freePorts}; by default any free ones, and other ones at each start. */
+  /** The data folder, which outlives this mesh; by default one of its own, removed with it. */
+  data?: string;
+  /** The coordinator's port, see {@link freeMeshPorts}; by default other ones at each start. */
   port?: number;
   /** More arguments of `mesh up`. */
   args?: string[];
   env?: Record<string, string>;
 }
 
-/** The rest of the environment (PATH, HOME) comes from the test run; settings of a mesh around it must not. */
-const environment = (env: Record<string, string> = {}): NodeJS.ProcessEnv => ({
-  ...Object.fromEntries(Object.entries(process.env).filter(([key]) => !/^(MESH_|OPENAI_|DAPR_|NATS_)/.test(key))),
-  NO_COLOR: '1',
-  ...env,
-});
+/** The first of as many free ports as a mesh takes, for one that is started again on its data. */
+export const freeMeshPorts = (): Promise<number> => freePorts(meshComposition.length);
 
-function spawnMesh(args: string[], env?: Record<string, string>): ChildProcess {
+function spawnMesh(args: string[], env: Record<string, string> = {}): ChildProcess {
   return spawn(process.execPath, [script, ...args], {
     cwd: root,
-    env: environment(env),
+    env: environmentWith({ NO_COLOR: '1', ...env }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 }
@@ -57,75 +54,53 @@ export async function runMesh(args: string[], env?: Record<string, string>) {
   return { exitCode, stdout, stderr };
 }
 
-/** The first of as many ports in a row as a mesh takes, all of them free, for one that is started again on its data. */
-export async function freePorts(count = meshComposition.length): Promise<number> {
-  for (;;) {
-    // Below the ports that the system gives out by itself.
-    const first = randomInt(20_000, 32_000);
-    const tries = await Promise.all(Array.from({ length: count }, (_, index) => isFree(first + index)));
-    if (tries.every(Boolean)) return first;
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  try {
-    server.listen(port, '127.0.0.1');
-    await once(server, 'listening');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    server.close();
-  }
-}
-
-/** A running `mesh up`. Its coordinator keeps its address over restarts of the processes. */
-export class MeshUp implements AsyncDisposable {
+/** A running `mesh up`. Its processes keep their addresses over restarts. */
+export class MeshUp implements RunningMesh, AsyncDisposable {
   readonly data: string;
-  readonly coordinator: string;
-  readonly pid: number;
   readonly #child: ChildProcess;
   readonly #env: Record<string, string> | undefined;
+  readonly #isDataOwn: boolean;
+  readonly #urls = new Map<string, string>();
 
-  private constructor(child: ChildProcess, options: MeshUpOptions, coordinator: string) {
-    this.data = options.data;
-    this.coordinator = coordinator;
-    this.pid = child.pid ?? 0;
+  private constructor(child: ChildProcess, data: string, { data: given, env }: MeshUpOptions) {
+    this.data = data;
     this.#child = child;
-    this.#env = options.env;
+    this.#env = env;
+    this.#isDataOwn = given === undefined;
   }
 
   /** Resolves once every process is ready. */
-  static async start(options: MeshUpOptions): Promise<MeshUp> {
-    const { data, port = 0, args = [], env } = options;
+  static async start(options: MeshUpOptions = {}): Promise<MeshUp> {
+    const { data = await mkdtemp(join(tmpdir(), 'mesh-up-')), port = await freeMeshPorts(), args = [], env } = options;
     const child = spawnMesh(['up', '--json', '--port', String(port), '--data', data, ...args], env);
-    const output: string[] = [];
-    const url = await new Promise<string>((found, failed) => {
-      createInterface({ input: child.stdout ?? process.stdin }).on('line', (line) => {
-        output.push(line);
-        // Every line of `mesh up --json` is an object.
-        const event = JSON.parse(line) as { type: string; url?: string };
-        if (event.type === 'up' && event.url !== undefined) found(event.url);
-      });
-      child.stderr?.on('data', (chunk: Buffer) => output.push(chunk.toString()));
-      child.once('exit', (code) => failed(new Error(`mesh up ended with ${code}:\n${output.slice(-10).join('\n')}`)));
-    });
-    const mesh = new MeshUp(child, options, url);
-    await mesh.allReady();
-    return mesh;
+    const mesh = new MeshUp(child, data, options);
+    try {
+      await mesh.#untilUp();
+      for (const { name, url } of await mesh.allReady()) if (url !== null) mesh.#urls.set(name, url);
+      return mesh;
+    } catch (error) {
+      await mesh[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
-  /** The data folder of a process. */
+  get coordinator(): string {
+    return this.url('coordinator');
+  }
+
+  url(name: string): string {
+    const url = this.#urls.get(name);
+    if (url === undefined) throw new Error(`${name} has no address`);
+    return url;
+  }
+
   dataOf(name: string): string {
     return join(this.data, name);
   }
 
   async processes(): Promise<ProcessInfo[]> {
-    const { stdout, stderr } = await this.#run('ps', '--json');
-    if (stdout === '') throw new Error(stderr);
     // As `mesh ps --json` prints it.
-    return (JSON.parse(stdout) as { processes: ProcessInfo[] }).processes;
+    return (JSON.parse(await this.#command('ps', '--json')) as { processes: ProcessInfo[] }).processes;
   }
 
   async process(name: string): Promise<ProcessInfo> {
@@ -134,14 +109,12 @@ export class MeshUp implements AsyncDisposable {
     return found;
   }
 
-  /** `mesh kill`: it is started again by itself. */
-  async kill(name: string): Promise<void> {
-    const { exitCode, stderr } = await this.#run('kill', name);
-    if (exitCode !== 0) throw new Error(stderr);
+  async kill(name: string, { hold = false }: { hold?: boolean } = {}): Promise<void> {
+    await this.#command('kill', name, ...(hold ? ['--down'] : []));
   }
 
-  /** Resolves when a process is ready again. */
   async up(name: string): Promise<void> {
+    if ((await this.process(name)).status === 'down') await this.#command('restart', name);
     await eventually(
       () => this.process(name),
       ({ status }) => status === 'ready',
@@ -149,8 +122,8 @@ export class MeshUp implements AsyncDisposable {
     );
   }
 
-  async allReady(withinMs = 60_000): Promise<void> {
-    await eventually(
+  allReady(withinMs = 60_000): Promise<ProcessInfo[]> {
+    return eventually(
       () => this.processes(),
       (processes) => processes.every(({ status }) => status === 'ready'),
       { withinMs, what: 'all processes ready' },
@@ -169,9 +142,27 @@ export class MeshUp implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+    if (this.#isDataOwn) await rm(this.data, { recursive: true, force: true });
   }
 
-  #run(command: string, ...args: string[]) {
-    return runMesh([command, ...args, '--data', this.data], this.#env);
+  /** Resolves when `mesh up` says that the mesh is up. */
+  #untilUp(): Promise<void> {
+    const child = this.#child;
+    const output: string[] = [];
+    return new Promise((isUp, failed) => {
+      createInterface({ input: child.stdout ?? process.stdin }).on('line', (line) => {
+        output.push(line);
+        // Every line of `mesh up --json` is an object.
+        if ((JSON.parse(line) as { type: string }).type === 'up') isUp();
+      });
+      child.stderr?.on('data', (chunk: Buffer) => output.push(chunk.toString()));
+      child.once('exit', (code) => failed(new Error(`mesh up ended with ${code}:\n${output.slice(-10).join('\n')}`)));
+    });
+  }
+
+  async #command(command: string, ...args: string[]): Promise<string> {
+    const { exitCode, stdout, stderr } = await runMesh([command, ...args, '--data', this.data], this.#env);
+    if (exitCode !== 0) throw new Error(stderr);
+    return stdout;
   }
 }

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { meshComposition } from '@daca-mesh/agent-cards';
+import { freePorts } from '@daca-mesh/protocol/testing/free-ports';
 
 /**
  * A mesh of real processes for one test. Ports are given out by the system and kept over restarts; a process that dies
@@ -14,6 +15,20 @@ import { meshComposition } from '@daca-mesh/agent-cards';
 
 const root = resolve(import.meta.dirname, '../..');
 const readyWithinMs = 30_000;
+
+/** A mesh of processes, on whichever engine. */
+export interface RunningMesh {
+  /** The origin of the coordinator. */
+  readonly coordinator: string;
+  /** The origin of a process; it stays the same over restarts. */
+  url(name: string): string;
+  /** The data folder of a process. */
+  dataOf(name: string): string;
+  /** `kill -9`; the process comes back by itself unless `hold` is given. */
+  kill(name: string, options?: { hold?: boolean }): Promise<void>;
+  /** Starts a process that is down, and resolves when it is ready. */
+  up(name: string): Promise<void>;
+}
 
 export interface MeshOptions {
   /** Environment by process name; `all` goes to every process. */
@@ -37,7 +52,7 @@ interface Process {
   startMs: number;
 }
 
-export class Mesh implements AsyncDisposable {
+export class Mesh implements RunningMesh, AsyncDisposable {
   readonly data: string;
   readonly #processes = new Map<string, Process>();
   #closing = false;
@@ -54,7 +69,7 @@ export class Mesh implements AsyncDisposable {
       );
       for (const entry of entries) mesh.#add(entry, options);
       // Agents without another bus send their events to the coordinator, which starts after them.
-      const port = await freePort();
+      const port = await freePorts();
       for (const process of mesh.#processes.values()) process.env['MESH_URL'] ??= `http://127.0.0.1:${port}`;
       mesh.#process('coordinator').env['MESH_PORT'] = String(port);
       const peers = entries.filter((entry) => entry.name !== 'coordinator');
@@ -70,7 +85,6 @@ export class Mesh implements AsyncDisposable {
     }
   }
 
-  /** The origin of a process. */
   url(name: string): string {
     const { url } = this.#process(name);
     if (url === undefined) throw new Error(`${name} has not been started`);
@@ -81,7 +95,6 @@ export class Mesh implements AsyncDisposable {
     return this.url('coordinator');
   }
 
-  /** The data folder of a process. */
   dataOf(name: string): string {
     return join(this.data, name);
   }
@@ -103,7 +116,6 @@ export class Mesh implements AsyncDisposable {
     return this.#process(name).output;
   }
 
-  /** `kill -9`; the process comes back by itself unless `hold` is given. */
   async kill(name: string, options: { hold?: boolean } = {}): Promise<void> {
     const process = this.#process(name);
     process.held = options.hold ?? false;
@@ -121,7 +133,6 @@ export class Mesh implements AsyncDisposable {
     await this.up(name);
   }
 
-  /** Starts a process that is down and waits until it listens and is ready. */
   async up(name: string): Promise<void> {
     const process = this.#process(name);
     process.held = false;
@@ -129,7 +140,7 @@ export class Mesh implements AsyncDisposable {
     if (!process.child) this.#spawn(process);
     while (Date.now() < deadline) {
       if (process.url !== undefined && (await isReady(process.url, process.env['MESH_TOKEN']))) return;
-      await new Promise((wake) => setTimeout(wake, 25));
+      await sleep(25);
     }
     throw new Error(`${name} was not ready in ${readyWithinMs} ms:\n${process.output.slice(-20).join('\n')}`);
   }
@@ -178,13 +189,9 @@ export class Mesh implements AsyncDisposable {
   }
 
   #spawn(target: Process): void {
-    // The rest of the environment (PATH, HOME) comes from the test run; settings of a mesh around it must not.
-    const inherited = Object.fromEntries(
-      Object.entries(globalThis.process.env).filter(([key]) => !/^(MESH_|OPENAI_|DAPR_|NATS_)/.test(key)),
-    );
-    const child = spawn(globalThis.process.execPath, [target.main], {
+    const child = spawn(process.execPath, [target.main], {
       cwd: root,
-      env: { ...inherited, ...target.env, ...target.extra },
+      env: environmentWith({ ...target.env, ...target.extra }),
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     target.child = child;
@@ -216,19 +223,11 @@ export class Mesh implements AsyncDisposable {
   }
 }
 
-/** A port below those the system gives out by itself, so that nobody else is given it before the coordinator listens. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const probe = createServer().listen(port, '127.0.0.1');
-    const isFree = await once(probe, 'listening').then(
-      () => true,
-      () => false,
-    );
-    probe.close();
-    if (isFree) return port;
-  }
-}
+/** The rest of the environment (PATH, HOME) comes from the test run; settings of a mesh around it must not. */
+export const environmentWith = (settings: Record<string, string>): NodeJS.ProcessEnv => ({
+  ...Object.fromEntries(Object.entries(process.env).filter(([key]) => !/^(MESH_|OPENAI_|DAPR_|NATS_)/.test(key))),
+  ...settings,
+});
 
 async function isReady(url: string, token: string | undefined): Promise<boolean> {
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
@@ -255,7 +254,7 @@ export async function eventually<T>(
     } catch (error) {
       last = error;
     }
-    await new Promise((wake) => setTimeout(wake, 30));
+    await sleep(30);
   }
   throw new Error(`${options.what}: not within the deadline; last seen: ${describe(last)}`);
 }

@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '@daca-mesh/protocol/testing/free-ports';
 
 /** A PostgreSQL of its own for one test, on a free port of the loopback interface, with a password. */
 export interface Postgres extends Disposable {
@@ -30,7 +29,7 @@ export async function startPostgres(): Promise<Postgres> {
     if (status !== 0) throw new Error(`${command} ended with exit code ${status}; see ${folder}`);
   };
   const data = join(folder, 'data');
-  const port = await freePort();
+  const port = await freePorts();
   run('initdb', '-D', data, '-U', 'mesh', '--auth=scram-sha-256', `--pwfile=${join(folder, 'password')}`, '-N');
   const settings = `-p ${port} -k ${folder} -c listen_addresses=127.0.0.1 -c fsync=off`;
   run('pg_ctl', '-D', data, '-l', join(folder, 'log'), '-o', settings, '-w', 'start');
@@ -55,13 +54,3 @@ function ownerOf(folder: string): { uid?: number; gid?: number } {
 }
 
 const idOf = (flag: '-u' | '-g'): number => Number(spawnSync('id', [flag, 'postgres'], { encoding: 'utf8' }).stdout);
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new TypeError('a TCP server has a port');
-  return address.port;
-}

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,9 +8,8 @@ import { AgentClient } from '@daca-mesh/protocol/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ended, post, questionOf, startRun, timeline } from './api.ts';
 import { Dashboard } from './dashboard.ts';
-import { isDaprWanted } from './dapr.ts';
+import { daprdApi, isDaprWanted, sidecarApi, startOnDapr } from './dapr.ts';
 import { eventually, Mesh } from './mesh.ts';
-import { freePorts, MeshUp } from './mesh-up.ts';
 import { orderSteps, stockOf, supplierReferences } from './orders.ts';
 
 /** Purchases: who approves and how, what is undone, and that one order is placed whatever dies. Seen in purchasing's store. */
@@ -56,13 +55,6 @@ describe('a purchase', () => {
   };
   const raise = (runId: string, payload: unknown) =>
     post<{ code?: string }>(`${base()}/runs/${runId}/events/approval_received`, payload);
-  /** The address of Dapr's HTTP API of the embedded engine. */
-  const daprApi = (): string => {
-    const line = mesh.output('coordinator').find((each) => each.includes('"sidecar listens"')) ?? '{}';
-    // Written by the sidecar.
-    const { host, httpPort } = JSON.parse(line) as { host: string; httpPort: number };
-    return `http://${host}:${httpPort}/v1.0/workflows/dapr`;
-  };
 
   it('below the limit is placed without asking anybody', { timeout: 60_000 }, async () => {
     const run = await ended(base, await purchase('small', 'dock', 2));
@@ -95,7 +87,7 @@ describe('a purchase', () => {
     [
       "Dapr's own raise",
       (runId) =>
-        fetch(`${daprApi()}/${runId}/raiseEvent/approval_received`, {
+        fetch(`${sidecarApi(mesh)}/workflows/dapr/${runId}/raiseEvent/approval_received`, {
           method: 'POST',
           body: JSON.stringify({ approved: true, reason: 'needed' }),
         }),
@@ -291,34 +283,23 @@ describe('a purchase by two people while everything dies', () => {
 
 describe.skipIf(!isDaprWanted())('a purchase on Dapr', () => {
   it("is approved by daprd's own raise, and is placed once", { timeout: 240_000 }, async () => {
-    const data = await mkdtemp(join(tmpdir(), 'purchase-dapr-'));
-    try {
-      const args = ['--engine', 'dapr', '--only', 'coordinator,purchasing'];
-      await using mesh = await MeshUp.start({ data, port: await freePorts(), args });
-      const base = () => mesh.coordinator;
-      const { runId } = await startRun(base, 'purchase-order', input('on-dapr', 'laptop', 1), randomUUID());
-      await questionOf(base, runId, 120_000);
-      // Written by `mesh up`.
-      const { apiToken, ports } = JSON.parse(readFileSync(join(data, 'dapr/identity.json'), 'utf8')) as {
-        apiToken: string;
-        ports: { daprdHttp: number };
-      };
-      const instance = `http://127.0.0.1:${ports.daprdHttp}/v1.0/workflows/dapr/${runId}`;
-      const headers = { 'dapr-api-token': apiToken, 'content-type': 'application/json' };
-      const body = JSON.stringify({ approved: true, reason: 'needed' });
-      expect((await fetch(`${instance}/raiseEvent/approval_received`, { method: 'POST', headers, body })).status).toBe(
-        202,
-      );
-      expect(await ended(base, runId, 120_000)).toMatchObject({
-        status: 'completed',
-        output: { status: 'confirmed', decidedBy: 'dapr', approvals: [{ by: 'dapr', reason: 'needed' }] },
-      });
-      expect(orderSteps({ dataOf: (name) => join(data, name) }, 'on-dapr')).toEqual(placedOnce);
-      await expect
-        .poll(async () => (await fetch(instance, { headers })).json(), { timeout: 20_000 })
-        .toMatchObject({ runtimeStatus: 'COMPLETED' });
-    } finally {
-      await rm(data, { recursive: true, force: true });
-    }
+    await using mesh = await startOnDapr(['purchasing']);
+    const base = () => mesh.coordinator;
+    const { runId } = await startRun(base, 'purchase-order', input('on-dapr', 'laptop', 1), randomUUID());
+    await questionOf(base, runId, 120_000);
+    const { url, apiToken } = daprdApi(mesh);
+    const instance = `${url}/workflows/dapr/${runId}`;
+    const headers = { 'dapr-api-token': apiToken, 'content-type': 'application/json' };
+    const body = JSON.stringify({ approved: true, reason: 'needed' });
+    const raised = await fetch(`${instance}/raiseEvent/approval_received`, { method: 'POST', headers, body });
+    expect(raised.status).toBe(202);
+    expect(await ended(base, runId, 120_000)).toMatchObject({
+      status: 'completed',
+      output: { status: 'confirmed', decidedBy: 'dapr', approvals: [{ by: 'dapr', reason: 'needed' }] },
+    });
+    expect(orderSteps(mesh, 'on-dapr')).toEqual(placedOnce);
+    await expect
+      .poll(async () => (await fetch(instance, { headers })).json(), { timeout: 20_000 })
+      .toMatchObject({ runtimeStatus: 'COMPLETED' });
   });
 });

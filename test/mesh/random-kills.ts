@@ -1,17 +1,9 @@
 import { randomInt, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { answer, ended, openQuestions, riskyText, startRun, timeline } from './api.ts';
 import { auditEntries, posts, statusChanges } from './effects.ts';
-
-/** A mesh whose processes can be killed. */
-interface Killable {
-  readonly coordinator: string;
-  dataOf(name: string): string;
-  /** `kill -9`; it is started again by itself. */
-  kill(name: string): Promise<void>;
-  /** Resolves when it is back. */
-  up(name: string): Promise<void>;
-}
+import type { RunningMesh } from './mesh.ts';
 
 export const seedOf = (environment: NodeJS.ProcessEnv): number =>
   Number(environment['MESH_TEST_SEED'] ?? randomInt(2 ** 31));
@@ -32,7 +24,7 @@ function random(state: number): () => number {
  * have, with every effect once. The seed repeats the sequence of choices. Returns who was killed, in order.
  */
 export async function expectNothingLost(
-  mesh: Killable,
+  mesh: RunningMesh,
   { victims, kills, seed, withinMs }: { victims: readonly string[]; kills: number; seed: number; withinMs: number },
 ): Promise<string[]> {
   const next = random(seed);
@@ -52,7 +44,7 @@ export async function expectNothingLost(
           // The coordinator is down at the moment; the next round asks again.
         }
       }
-      await new Promise((wake) => setTimeout(wake, 50));
+      await sleep(50);
     }
   })();
 
@@ -73,7 +65,7 @@ export async function expectNothingLost(
     // Awaited together at the end; one that fails before is no unhandled rejection.
     run.catch(() => undefined);
     finished.push(run);
-    await new Promise((wake) => setTimeout(wake, Math.floor(next() * 900)));
+    await sleep(Math.floor(next() * 900));
     const victim = victims[Math.floor(next() * victims.length)] ?? 'coordinator';
     await mesh.kill(victim);
     killed.push(victim);

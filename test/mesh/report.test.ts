@@ -1,14 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ended, type Run, startRun, timeline } from './api.ts';
-import { isDaprWanted } from './dapr.ts';
+import { ended, type Run, startRun, untilCalled } from './api.ts';
+import { daprdApi, isDaprWanted, sidecarApi, startOnDapr } from './dapr.ts';
 import { eventually, Mesh } from './mesh.ts';
-import { freePorts, MeshUp } from './mesh-up.ts';
+import { type Stores, taskStates } from './read-store.ts';
 
 /** A report as a client of HTTP meets it: accepted, polled, watched, downloaded; late, killed, and as Dapr tells of it. */
 
@@ -64,17 +62,8 @@ async function longPoll(url: string): Promise<PolledRun[]> {
   }
 }
 
-/** How many tasks an agent has taken, and how they ended. */
-function tasksOf(mesh: { dataOf(name: string): string }, name: string): string[] {
-  using database = new DatabaseSync(join(mesh.dataOf(name), 'store.db'), { readOnly: true });
-  return database
-    .prepare('SELECT state FROM tasks ORDER BY created_at')
-    .all()
-    .map(({ state }) => String(state));
-}
-
 /** The sentence that must stand in the report, with figures that SQL computes from the same data. */
-function leadingRegion(mesh: { dataOf(name: string): string }): string {
+function leadingRegion(mesh: Stores): string {
   using database = new DatabaseSync(join(mesh.dataOf('data-collector'), 'sample.db'), { readOnly: true });
   const sums = database
     .prepare(
@@ -101,20 +90,6 @@ describe('a report', () => {
     mesh = await Mesh.start({ peers: ['data-collector', 'analyst', 'formatter'], env });
   }, 60_000);
   afterAll(() => mesh[Symbol.asyncDispose]());
-
-  /** The address of Dapr's HTTP API of the embedded engine. */
-  const daprApi = (): string => {
-    const line = mesh.output('coordinator').findLast((each) => each.includes('"sidecar listens"')) ?? '{}';
-    // Written by the sidecar.
-    const { host, httpPort } = JSON.parse(line) as { host: string; httpPort: number };
-    return `http://${host}:${httpPort}/v1.0/workflows/dapr`;
-  };
-  const underAnalysis = (runId: string) =>
-    eventually(
-      () => timeline(base, runId),
-      (entries) => entries.some(({ type, agent }) => type === 'call-sent' && agent === 'analyst'),
-      { what: 'the analyst at work' },
-    );
 
   it('is accepted, polled, watched and downloaded', { timeout: 60_000 }, async () => {
     const accepted = await fetch(`${base()}/workflows/report`, {
@@ -154,7 +129,9 @@ describe('a report', () => {
       model: 'offline',
       problems: [{ source: 'file:../../../package.json', code: 'PATH_NOT_ALLOWED' }],
     });
-    expect(whatDaprTells(await json<DaprInstance>(`${daprApi()}/${run.runId}`))).toEqual(whatWeTell(run));
+    expect(whatDaprTells(await json<DaprInstance>(`${sidecarApi(mesh)}/workflows/dapr/${run.runId}`))).toEqual(
+      whatWeTell(run),
+    );
   });
 
   it('fails in its own way when its time is up, and the analyst is told to stop', { timeout: 60_000 }, async () => {
@@ -167,7 +144,7 @@ describe('a report', () => {
     });
     expect(await json(`${base()}/runs/${late.runId}/artifacts`)).toEqual({ artifacts: [] });
     await eventually(
-      async () => tasksOf(mesh, 'analyst').at(-1),
+      async () => taskStates(mesh, 'analyst').at(-1),
       (state) => state?.includes('CANCELED') === true,
       {
         what: 'the canceled task',
@@ -176,15 +153,15 @@ describe('a report', () => {
   });
 
   it('goes on where it was when analyst and coordinator are killed in the middle', { timeout: 90_000 }, async () => {
-    const [before, collected] = [tasksOf(mesh, 'analyst').length, tasksOf(mesh, 'data-collector').length];
+    const [before, collected] = [taskStates(mesh, 'analyst').length, taskStates(mesh, 'data-collector').length];
     const { runId } = await startRun(base, 'report', input, randomUUID());
-    await underAnalysis(runId);
+    await untilCalled(base, runId, 'analyst');
     await Promise.all([mesh.kill('analyst'), mesh.kill('coordinator')]);
     await mesh.up('coordinator');
     const run = await ended(base, runId);
     expect(run).toMatchObject({ status: 'completed', output: { model: 'offline' } });
     expect(JSON.stringify(run.output)).toContain(leadingRegion(mesh));
-    expect([tasksOf(mesh, 'analyst').length, tasksOf(mesh, 'data-collector').length]).toEqual([
+    expect([taskStates(mesh, 'analyst').length, taskStates(mesh, 'data-collector').length]).toEqual([
       before + 1,
       collected + 1,
     ]);
@@ -193,28 +170,16 @@ describe('a report', () => {
 
 describe.skipIf(!isDaprWanted())('a report on Dapr', () => {
   it("is told of by daprd's API as by ours", { timeout: 180_000 }, async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'mesh-report-'));
-    try {
-      const only = ['--only', 'coordinator,data-collector,analyst,formatter'];
-      const data = join(folder, 'data');
-      await using mesh = await MeshUp.start({ data, port: await freePorts(), args: [...only, '--engine', 'dapr'] });
-      const { runId } = await startRun(() => mesh.coordinator, 'report', input, randomUUID());
-      await ended(() => mesh.coordinator, runId, 120_000);
-      // Written by `mesh up`.
-      const { apiToken, ports } = JSON.parse(readFileSync(join(data, 'dapr/identity.json'), 'utf8')) as {
-        apiToken: string;
-        ports: { daprdHttp: number };
-      };
-      const api = `http://127.0.0.1:${ports.daprdHttp}/v1.0/workflows/dapr/${runId}`;
-      const instance = await eventually(
-        () => json<DaprInstance>(api, { 'dapr-api-token': apiToken }),
-        ({ runtimeStatus }) => runtimeStatus === 'COMPLETED',
-        { what: 'the end of the instance' },
-      );
-      const run = await json<PolledRun>(`${mesh.coordinator}/runs/${runId}`);
-      expect(whatDaprTells(instance)).toEqual(whatWeTell(run));
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    await using mesh = await startOnDapr(['data-collector', 'analyst', 'formatter']);
+    const { runId } = await startRun(() => mesh.coordinator, 'report', input, randomUUID());
+    await ended(() => mesh.coordinator, runId, 120_000);
+    const { url, apiToken } = daprdApi(mesh);
+    const instance = await eventually(
+      () => json<DaprInstance>(`${url}/workflows/dapr/${runId}`, { 'dapr-api-token': apiToken }),
+      ({ runtimeStatus }) => runtimeStatus === 'COMPLETED',
+      { what: 'the end of the instance' },
+    );
+    const run = await json<PolledRun>(`${mesh.coordinator}/runs/${runId}`);
+    expect(whatDaprTells(instance)).toEqual(whatWeTell(run));
   });
 });

@@ -13,7 +13,7 @@ export const checkAgents = (directory: Directory, recent: ReadonlyMap<string, Re
   Promise.all(directory.list().map((view) => checkAgent(directory, view, recent.get(view.name))));
 
 async function checkAgent(directory: Directory, view: PeerView, recent: RecentCalls | undefined): Promise<Reading> {
-  const reading = { target: `agent:${view.name}`, kind: 'agent' as const };
+  const reading = { target: `agent:${view.name}`, kind: 'agent' as const, origin: view.url };
   const peer = directory.at(view.url);
   if (!peer) return { ...reading, problem: 'its card could not be fetched yet' };
   const startedAt = performance.now();

@@ -19,8 +19,11 @@ const limit = 50;
 
 /** Asks each agent of devices for those that are not well. */
 export async function checkDevices(directory: Directory): Promise<CheckResult> {
-  const result: CheckResult = { readings: [], unread: [] };
-  const peers = directory.list().flatMap(({ url }) => directory.at(url) ?? []);
+  const agents = directory.list().map(({ url }) => ({ url, peer: directory.at(url) }));
+  const peers = agents.flatMap(({ peer }) => peer ?? []);
+  // What devices an agent has is not known either before its card was fetched.
+  const unread = agents.flatMap(({ url, peer }) => (peer ? [] : url));
+  const result: CheckResult = { readings: [], unread };
   await Promise.all(
     peers.flatMap((peer) =>
       listSkills
@@ -54,6 +57,7 @@ async function listUnwell(peer: Peer, skill: ListSkill): Promise<{ readings: Rea
     kind: 'device',
     problem: [health, faults.map(({ type }) => type).join(', ')].filter(Boolean).join(': '),
     device: { kind: lists[skill], deviceId, agent: peer.name, health },
+    origin: peer.origin,
   }));
   return { readings, isPart: found.some(({ nextCursor }) => nextCursor !== undefined) };
 }

@@ -1,6 +1,5 @@
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { MeshError } from '@daca-mesh/protocol';
+import { listen } from '@daca-mesh/protocol/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { callOf, TestMesh } from '../runs/testing/test-mesh.ts';
 import type { Script } from '../runs/testing/scripted-engine.ts';
@@ -67,7 +66,7 @@ describe('a check', () => {
     const hall = { deviceId: 'hall', name: 'Hall', state, health: 'failed', faults, lastSeen };
     let broken = false;
     let nextCursor: string | undefined;
-    await mesh.agent(
+    const { url } = await mesh.agent(
       {
         'list-lights': async ({ input }) => {
           if (broken) throw new MeshError('INTERNAL', 'no');
@@ -83,6 +82,7 @@ describe('a check', () => {
       kind: 'device',
       problem: 'failed: offline',
       device: { kind: 'light', deviceId: 'hall', agent: 'lights', health: 'failed' },
+      origin: new URL(url).origin,
     });
     // Of those that are not in a list that goes on, nothing is known either.
     nextCursor = 'hall';
@@ -92,6 +92,17 @@ describe('a check', () => {
     });
     broken = true;
     expect(await check()).toMatchObject({ readings: [{ target: 'agent:lights' }], unread: ['lights'] });
+  });
+
+  it('of an agent that was never reached tells where it is, and that its devices are not known', async () => {
+    const away = await mesh.agent({ work }, { name: 'away' });
+    await away.close();
+    await mesh.start();
+    const { origin } = new URL(away.url);
+    expect(await check()).toEqual({
+      readings: [{ target: `agent:${origin}`, kind: 'agent', origin, problem: 'its card could not be fetched yet' }],
+      unread: [origin],
+    });
   });
 
   it.each([
@@ -165,17 +176,3 @@ it('the oldest monitor of a name stays the only one', async () => {
     details: { runId: first },
   });
 });
-
-async function listen(handler: RequestListener): Promise<{ url: string } & AsyncDisposable> {
-  const server = createServer(handler);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  // A listening TCP server has an address object.
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}

@@ -25,13 +25,15 @@ export const Reading = z.strictObject({
   /** Share of the recent calls that failed, 0 to 1; absent where there were too few. */
   errorRate: z.number().optional(),
   device: WatchedDevice.optional(),
+  /** Where the agent is that was looked at, or that told of it: it has no name while its card was never fetched. */
+  origin: z.string().optional(),
 });
 export type Reading = z.infer<typeof Reading>;
 
 /** What one check of everything told. A target that is not in it is well, or gone. */
 export const CheckResult = z.strictObject({
   readings: z.array(Reading),
-  /** Agents that did not tell how all of their devices are: nothing is known about those without a reading. */
+  /** Agents, by name or origin, that did not tell how all of their devices are: of those without a reading nothing is known. */
   unread: z.array(z.string()),
 });
 export type CheckResult = z.infer<typeof CheckResult>;

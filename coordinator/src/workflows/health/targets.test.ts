@@ -18,6 +18,8 @@ const light = (deviceId: string): Reading => ({
 const after = (looks: Reading[][], unread: string[] = [], known: Targets = {}) =>
   looks.reduce((targets, readings) => observe(targets, { readings, unread }, settings), known);
 
+const times = (count: number, ...readings: Reading[]) => Array.from({ length: count }, () => readings);
+
 /** `x` bad, `.` good: whether the target is down after these looks; undefined when it is forgotten. */
 const isDown = (looks: string) =>
   after(looks.split('').map((look) => [look === 'x' ? bad() : agent(1)]))['agent:a']?.isDown;
@@ -50,6 +52,18 @@ describe('a target', () => {
     const down = after([[light('1')], [light('1')], [light('1')]]);
     expect(after([[], []], [], down)).toEqual({});
     expect(after([[], [], [], []], ['lights'], down)).toEqual(down);
+  });
+
+  it('is the same while its agent has no name, since the coordinator started after it went down', () => {
+    const origin = 'http://127.0.0.1:4101';
+    const at = (reading: Reading): Reading => ({ ...reading, origin });
+    const down = after(times(3, at(bad()), at(light('1'))));
+    expect(Object.keys(down)).toEqual(['agent:a', 'device:lights/1']);
+    const nameless = after(times(5, at(bad(`agent:${origin}`))), [origin], down);
+    expect(Object.keys(nameless)).toEqual(Object.keys(down));
+    expect(nameless['agent:a']).toMatchObject({ isDown: true });
+    expect(nameless['device:lights/1']).toEqual(down['device:lights/1']);
+    expect(after(times(2, at(agent(1))), [], nameless)).toEqual({});
   });
 });
 

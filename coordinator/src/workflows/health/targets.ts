@@ -11,6 +11,8 @@ const Target = z.strictObject({
   /** What was last wrong with it. */
   problem: z.string(),
   device: WatchedDevice.optional(),
+  /** Of the agent that it is, or that told of it. */
+  origin: z.string().optional(),
 });
 type Target = z.infer<typeof Target>;
 
@@ -37,16 +39,27 @@ export function observe(
 ): Targets {
   const next: Targets = {};
   const counts: Record<TargetKind, number> = { agent: 0, model: 0, device: 0 };
-  const seen = new Map(readings.map((reading) => [reading.target, reading]));
+  const nameOf = namesBy(targets);
+  const seen = new Map(readings.map((reading) => [nameOf(reading), reading]));
   // Those that are known come first: a crowd of new ones must not make anybody forget them.
   for (const name of new Set([...Object.keys(targets), ...seen.keys()])) {
     const known = targets[name];
     const reading = seen.get(name);
-    const isUnknown = !reading && known?.device !== undefined && unread.includes(known.device.agent);
+    const { device, origin = '' } = known ?? {};
+    const isUnknown = !reading && device && [device.agent, origin].some((agent) => unread.includes(agent));
     const target = isUnknown ? known : lookAt(known, reading, settings);
     if (target && counts[target.kind]++ < maxTargetsOfKind) next[name] = target;
   }
   return next;
+}
+
+/** An agent that was down when the coordinator started has no name; it may be one that is known by where it is. */
+function namesBy(targets: Targets): (reading: Reading) => string {
+  const nameAt = new Map<string | undefined, string>();
+  for (const [name, { kind, origin }] of Object.entries(targets)) {
+    if (kind === 'agent' && origin !== undefined) nameAt.set(origin, name);
+  }
+  return ({ kind, origin, target }) => (kind === 'agent' ? nameAt.get(origin) : undefined) ?? target;
 }
 
 /** What is to be remembered of a target after one more look; undefined where it is well. */
@@ -65,7 +78,15 @@ function lookAt(
   if (known?.isDown && !isDown) return undefined;
   if (!isDown && !recent.includes('x')) return undefined;
   const device = reading?.device ?? known?.device;
-  return { kind, recent, isDown, problem: problem ?? known?.problem ?? '', ...(device ? { device } : {}) };
+  const origin = reading?.origin ?? known?.origin;
+  return {
+    kind,
+    recent,
+    isDown,
+    problem: problem ?? known?.problem ?? '',
+    ...(device ? { device } : {}),
+    ...(origin === undefined ? {} : { origin }),
+  };
 }
 
 const isBad = (recent: string, { open }: Hysteresis): boolean =>
