@@ -15,7 +15,7 @@ export interface Context {
   exitCode: ExitCode;
 }
 
-/** The options every command has. */
+/** The options of a command that is about a mesh. */
 export interface CommonOptions extends LocationOptions {
   json?: boolean;
 }
@@ -23,19 +23,24 @@ export interface CommonOptions extends LocationOptions {
 const exitCodeHelp = `
 Exit codes: 0 ok, 1 wrong outcome, 2 usage, 3 unreachable, 4 refused, 130 interrupted.`;
 
-/** Adds a subcommand with the common options, an example and the exit codes in its help. */
-export function addCommand(program: Command, usage: string, description: string, examples: string[]): Command {
+/** Adds a subcommand with `--json`, and with examples and the exit codes in its help. */
+export function addCommand(program: Command, name: string, description: string, examples: string[]): Command {
+  const heading = examples.length === 1 ? 'Example' : 'Examples';
   return program
-    .command(usage)
+    .command(name)
     .description(description)
     .option('--json', 'print JSON: one value, or one per line where there are many in time')
-    .option('--data <folder>', 'data folder of the mesh (default: the nearest .mesh)')
-    .addHelpText('after', `\nExample:\n${examples.map((example) => `  ${example}`).join('\n')}\n${exitCodeHelp}`);
+    .addHelpText('after', `\n${heading}:\n${examples.map((example) => `  ${example}`).join('\n')}\n${exitCodeHelp}`);
+}
+
+/** Also adds `--data`, for commands about a mesh on this machine. */
+export function addLocalCommand(...command: Parameters<typeof addCommand>): Command {
+  return addCommand(...command).option('--data <folder>', 'data folder of the mesh (default: the nearest .mesh)');
 }
 
 /** Also adds `--url`, for commands that need no more than the coordinator's address. */
-export function addMeshCommand(program: Command, usage: string, description: string, examples: string[]): Command {
-  return addCommand(program, usage, description, examples).option(
+export function addMeshCommand(...command: Parameters<typeof addCommand>): Command {
+  return addLocalCommand(...command).option(
     '--url <url>',
     'the coordinator (default: MESH_URL, else the mesh of the data folder)',
     parseHttpUrl,

@@ -60,6 +60,21 @@ const Peer = z.looseObject({
   skills: z.array(z.looseObject({ id: z.string() })),
 });
 
+/** A call a run waits for. */
+export const OpenCall = z.looseObject({
+  callId: z.string(),
+  attempt: z.number(),
+  state: z.enum(['unsent', 'sending', 'working']),
+  skill: z.string().optional(),
+  agent: z.string().optional(),
+  url: z.string().optional(),
+  agentStatus: z.enum(['up', 'down', 'unknown']),
+  lastSeenAt: z.string().optional(),
+  nextTryAt: z.string().optional(),
+  deadline: z.string().optional(),
+});
+export type OpenCall = z.infer<typeof OpenCall>;
+
 const Artifacts = z.looseObject({
   artifacts: z.array(z.looseObject({ artifactId: z.string(), name: z.string(), mediaType: z.string() })),
 });
@@ -67,6 +82,7 @@ const Artifacts = z.looseObject({
 const nextCursor = z.string().nullish();
 const Runs = z.looseObject({ runs: z.array(Run), nextCursor });
 const Questions = z.looseObject({ questions: z.array(Question), nextCursor });
+const OpenCalls = z.looseObject({ calls: z.array(OpenCall) });
 const Peers = z.looseObject({ peers: z.array(Peer) });
 const Timeline = z.looseObject({ entries: z.array(TimelineEntrySchema), nextCursor });
 
@@ -125,6 +141,11 @@ export class MeshApi {
 
   runs(filter: RunFilter = {}) {
     return this.#call(Runs, `/runs${queryOf({ ...filter })}`);
+  }
+
+  /** What a run and its children wait for from agents. */
+  async openCalls(runId: string): Promise<OpenCall[]> {
+    return (await this.#call(OpenCalls, `${runPath(runId)}/calls`)).calls;
   }
 
   /** Asks a run to be canceled, suspended or resumed, and returns what was answered. */

@@ -25,6 +25,17 @@ import type { Context } from './context.ts';
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts';
 import { harmless, note } from './output.ts';
 
+const startHelp = `
+Examples:
+  npx mesh up --demo             # a mesh, and a post that waits for your decision
+  npx mesh inbox                 # what waits, with the command that answers it
+  npx mesh card coordinator      # the workflows there are
+  npx mesh run content-pipeline --input '{"text":"Solar power keeps getting cheaper."}' --follow
+  npx mesh demo --auto           # every workflow, in a mesh of its own where none runs
+
+A mesh elsewhere is reached by MESH_URL and, where it demands a token, MESH_TOKEN.
+"mesh <command> --help" shows the options of a command, examples and the exit codes.`;
+
 const addCommands = [
   addUpCommand,
   addPsCommand,
@@ -66,6 +77,7 @@ function createProgram(context: Context): Command {
   const program = new Command('mesh')
     .description('A mesh of A2A agents with durable workflows: start it, watch it, decide for it.')
     .version('0.1.0')
+    .addHelpText('after', startHelp)
     .exitOverride()
     // Every error is printed in one place, as text or as JSON: report().
     .configureOutput({ outputError: () => {} });

@@ -56,6 +56,17 @@ describe('drawTimeline', () => {
     }
   });
 
+  it('says in words that a time limit begins', () => {
+    const lines = draw([
+      entry(0, 'waiting', { data: { event: 'mesh:time-limit', waitId: 'w1' } }),
+      entry(1, 'waiting', { data: { event: 'approval_received', waitId: 'w2' } }),
+    ]);
+    expect(lines).toEqual([
+      expect.stringMatching(/● +a time limit begins$/),
+      expect.stringMatching(/waits for approval_received$/),
+    ]);
+  });
+
   it('says which child an entry is about', () => {
     const [line] = draw([entry(0, 'call-sent', call('a', { child: { runId: 'x', path: '0[kitchen]:2' } }))]);
     expect(line).toMatch(/0\[kitchen\]:2: agent-a <-/);

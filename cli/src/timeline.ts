@@ -105,6 +105,9 @@ const failure = ({ failure: failed, error, reason }: Detail): string => {
   return after(': ', cause === undefined ? reason : `${cause.code}: ${cause.message}`);
 };
 
+/** What a run waits for that gave a part of itself a time limit: nobody can send this event. */
+const timeLimit = 'mesh:time-limit';
+
 const descriptions: Record<TimelineEntry['type'], Describe> = {
   'run-started': (_, { workflow }) => `started${after(' ', workflow)}`,
   'child-started': (_, { workflow }) => `child${after(' ', workflow)} started`,
@@ -129,7 +132,7 @@ const descriptions: Record<TimelineEntry['type'], Describe> = {
     `${paint('green', 'answered')}${after(': ', action)}${after(' by ', by)}${quoted(reason)}`,
   'question-expired': (_, { answer }) => `question expired${after(', taken: ', answer?.action)}`,
   'question-withdrawn': (_, { reason }) => `question withdrawn${after(': ', reason)}`,
-  waiting: (_, { event }) => `waits${after(' for ', event)}`,
+  waiting: (_, { event }) => (event === timeLimit ? 'a time limit begins' : `waits${after(' for ', event)}`),
   'event-received': (_, { event }) => `event${after(' ', event)} received`,
   progress: (_, { message, text, percent }) =>
     `progress${percent === undefined ? '' : ` ${percent} %`}${after(': ', message ?? text)}`,

@@ -119,6 +119,7 @@ describe('mesh show', () => {
       'GET /runs/r1': () => ok(run('completed', { output: { decision: 'approved' } })),
       'GET /runs/r1/timeline': () => ok({ entries: entries.slice(0, 3), nextCursor: '3' }),
       'GET /runs/r1/timeline?cursor=3': () => ok({ entries: entries.slice(3), nextCursor: null }),
+      'GET /runs/r1/calls': () => ok({ calls: [] }),
     };
     const { exitCode, stdout } = await meshWith(replies, ['show', 'r1']);
     expect(exitCode).toBe(0);
@@ -127,6 +128,20 @@ describe('mesh show', () => {
     expect(stdout).toMatch(/^spam +score-spam +1 +20 ms +completed$/m);
     expect(stdout).toMatch(/^answered +approve by alice$/m);
     expect(stdout).toMatch(/^completed after 900 ms {2}\{"decision":"approved"\}$/m);
+  });
+
+  it('shows what a run waits for that moves no further', async () => {
+    const call = { callId: 'c1', attempt: 1, state: 'working', agent: 'spam', agentStatus: 'down' };
+    const calls = [{ ...call, url: 'http://127.0.0.1:4103', lastSeenAt: new Date(0).toISOString() }];
+    const replies = {
+      'GET /runs/r1': () => ok(run('running')),
+      'GET /runs/r1/timeline': () => ok({ entries: entries.slice(0, 2), nextCursor: null }),
+      'GET /runs/r1/calls': () => ok({ calls }),
+    };
+    const { stdout } = await meshWith(replies, ['show', 'r1']);
+    expect(stdout).toMatch(/^waits for spam: it has not answered at http:\/\/127\.0\.0\.1:4103 since \S+/m);
+    const { stdout: json } = await meshWith(replies, ['show', 'r1', '--json']);
+    expect(JSON.parse(json)).toMatchObject({ run: { status: 'running' }, calls });
   });
 });
 
@@ -179,10 +194,12 @@ describe('mesh events and redrive', () => {
       },
       { at: at(0), direction: 'out', event: { type: 'RunFailed' } },
     ];
-    const replies = { 'GET /events?status=started': () => ok({ events }) };
-    const { stdout } = await meshWith(replies, ['events', '--status', 'started']);
+    const outbox = { waiting: 7, since: '2026-01-01T00:00:00Z', dropped: 3 };
+    const replies = { 'GET /events?status=started': () => ok({ events, outbox }) };
+    const { stdout, stderr } = await meshWith(replies, ['events', '--status', 'started']);
     expect(stdout).toMatch(/in +Broke +d1 +started +r1$/m);
     expect(stdout).toMatch(/out +RunFailed$/m);
+    expect(stderr).toMatch(/^7 wait for the bus, since .*2026.*\n3 were dropped/m);
   });
 
   it('shows what was given up, and delivers it again', async () => {

@@ -40,15 +40,32 @@ async function mesh(args: string[]): Promise<{ exitCode: number; stdout: string;
 }
 
 const commandNames =
-  'up ps kill restart peers card send run runs show cancel suspend resume inbox answer events redrive demo';
+  'up,ps,kill,restart,peers,card,send,run,runs,show,artifact,cancel,suspend,resume,inbox,answer,events,redrive,' +
+  'principal add,principal remove,demo,env,new agent,new workflow';
 
 describe('every command', () => {
-  it.each(commandNames.split(' '))('%s has help with an example and its exit codes', async (name) => {
-    const { exitCode, stdout } = await mesh([name, '--help']);
-    expect(exitCode).toBe(0);
-    expect(stdout).toMatch(new RegExp(String.raw`Example:\n  npx mesh ${name}`));
-    expect(stdout).toContain('Exit codes: 0 ok, 1 wrong outcome, 2 usage, 3 unreachable, 4 refused, 130 interrupted');
-    expect(stdout).toContain('--json');
+  it.each(commandNames.split(','))(
+    '%s has help with an example, its arguments in words and its exit codes',
+    async (name) => {
+      const { exitCode, stdout } = await mesh([...name.split(' '), '--help']);
+      expect(exitCode).toBe(0);
+      expect(stdout).toMatch(new RegExp(String.raw`Examples?:\n  npx mesh ${name}`));
+      const [usage = ''] = stdout.split('\n', 1);
+      for (const [, argument = ''] of usage.matchAll(/[<[](?!options)([\w|]+)[>\]]/g)) {
+        expect(stdout).toMatch(new RegExp(String.raw`^  ${argument.replace('|', '\\|')} +\w`, 'm'));
+      }
+      expect(stdout).toContain('Exit codes: 0 ok, 1 wrong outcome, 2 usage, 3 unreachable, 4 refused, 130 interrupted');
+      expect(stdout).toContain('--json');
+    },
+  );
+
+  it.each(['env', 'new agent', 'new workflow'])('%s offers no mesh, since it needs none', async (name) => {
+    const { stdout } = await mesh([...name.split(' '), '--help']);
+    expect(stdout).not.toMatch(/--data|--url/);
+    expect(await mesh([...name.split(' '), ...(name === 'env' ? [] : ['a-name']), '--data', folder])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("unknown option '--data'"),
+    });
   });
 
   it.each([

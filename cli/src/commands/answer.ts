@@ -6,11 +6,11 @@ import { print, printJson } from '../output.ts';
 
 /** `mesh answer`: decides an open question. */
 export function addAnswerCommand(program: Command, context: Context): void {
-  const command = addMeshCommand(program, 'answer <question>', 'answer an open question', [
+  const command = addMeshCommand(program, 'answer', 'answer an open question', [
     'npx mesh answer 0197…-q1f2e3d4c5b6a --approve',
     'npx mesh answer 0197…-q1f2e3d4c5b6a --reject "insults a person"',
     `npx mesh answer 0197…-q1f2e3d4c5b6a --value '{"text":"a kinder text"}'`,
-  ]);
+  ]).argument('<question>', 'its id, from "mesh inbox"');
   addAnswerFlags(command)
     .option('--by <name>', 'who decides, where no token says so (default: your user name)')
     .action(async (questionId: string, options: CommonOptions & AnswerFlags & { by?: string }) => {

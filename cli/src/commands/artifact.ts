@@ -6,10 +6,12 @@ import { replaceFile } from '../replace-file.ts';
 
 /** `mesh artifact`: what a run made, as text or as a file. */
 export function addArtifactCommand(program: Command, context: Context): void {
-  addMeshCommand(program, 'artifact <run> [artifact]', 'print what a run made, or save it as a file', [
+  addMeshCommand(program, 'artifact', 'print what a run made, or save it as a file', [
     'npx mesh artifact 0197… --out report.html',
     'npx mesh artifact 0197… result',
   ])
+    .argument('<run>', 'its id, from "mesh run" or "mesh runs"')
+    .argument('[artifact]', 'which one, of those that --json lists (default: the first)')
     .option('--out <file>', 'save it there instead of printing it')
     .action(async (runId: string, artifactId: string | undefined, options: CommonOptions & { out?: string }) => {
       const api = connectApi(context, options);

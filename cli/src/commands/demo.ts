@@ -46,7 +46,7 @@ export function addDemoCommand(program: Command, context: Context): void {
     .addArgument(new Argument('[workflow]', 'which one').choices(demos.map(({ workflow }) => workflow)))
     .option('--auto', 'answer questions by itself')
     .option('--variant <name>', 'another way it can go, or "all"; the usual one by default')
-    .addHelpText('after', `\nVariants, the usual one first:\n${variantList}`);
+    .addHelpText('after', `Variants, the usual one first:\n${variantList}`);
   addEngineOptions(command).action(async (workflow: string | undefined, options: DemoOptions) => {
     const chosen = choose(workflow, options.variant);
     const running = await tryConnect(context, options);

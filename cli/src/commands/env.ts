@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { MeshError } from '@daca-mesh/protocol';
 import type { Command } from 'commander';
-import { addCommand, type CommonOptions, type Context } from '../context.ts';
+import { addCommand, type Context } from '../context.ts';
 import { print, printJson } from '../output.ts';
 
 /** `mesh env`: the secrets of a mesh in containers, made on the machine where they are used. */
@@ -12,7 +12,7 @@ export function addEnvCommand(program: Command, _context: Context): void {
     'npx mesh env --file deploy/.env',
   ])
     .option('--file <file>', 'where to; a file that is there is left alone', '.env')
-    .action(({ file, json }: CommonOptions & { file: string }) => {
+    .action(({ file, json }: { file: string; json?: boolean }) => {
       const token = randomBytes(32).toString('base64url');
       write(file, `# The token that every caller of the mesh sends as "Authorization: Bearer".\nMESH_TOKEN=${token}\n`);
       if (json) printJson({ file, variables: ['MESH_TOKEN'] });

@@ -19,7 +19,7 @@ export function addInboxCommand(program: Command, context: Context): void {
     'npx mesh inbox --role manager',
   ])
     .option('--all', 'also those that are answered, expired or withdrawn')
-    .option('--mine', 'only those for the owner of MESH_TOKEN and his roles; without a token, for your user name')
+    .option('--mine', 'only those for the owner of MESH_TOKEN and their roles; without a token, for your user name')
     .option('--role <role>', 'only those for a role, or for a person')
     .action(async (options: InboxOptions) => {
       const api = connectApi(context, options);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MeshError } from '@daca-mesh/protocol';
 import type { Command } from 'commander';
-import { addCommand, type CommonOptions, type Context } from '../context.ts';
+import { addCommand, type Context } from '../context.ts';
 import { print, printJson } from '../output.ts';
 import { planAgent } from '../scaffold/agent.ts';
 import type { ChangeSet } from '../scaffold/change-set.ts';
@@ -13,18 +13,22 @@ import { planWorkflow } from '../scaffold/workflow.ts';
 const workspaceRoot = fileURLToPath(new URL('../../..', import.meta.url));
 const formatter = 'node_modules/oxfmt/bin/oxfmt';
 
-interface NewOptions extends CommonOptions {
+interface NewOptions {
+  json?: boolean;
   skill?: string;
 }
 
 /** `mesh new agent|workflow`: a working start, to be changed into what is wanted. */
 export function addNewCommands(program: Command, _context: Context): void {
   const command = program.command('new').description('add an agent or a workflow that works at once, to be changed');
-  addCommand(command, 'agent', 'a package under peers/ with card, schemas, tests and a place in the local mesh', [
-    'npx mesh new agent word-counter --skill count-words',
-  ])
-    .argument('<name>', 'of the agent, its package and its card', parseName)
-    .option('--skill <id>', 'of its skill (default: the name of the agent)', parseName)
+  addCommand(
+    command,
+    'agent',
+    'add an agent: a package under peers/ with card, schemas, tests and a place in the local mesh',
+    ['npx mesh new agent word-counter --skill count-words'],
+  )
+    .argument('<name>', 'of the agent, its package and its card, such as word-counter', parseName)
+    .option('--skill <id>', 'its skill, such as count-words (default: the name of the agent)', parseName)
     .action(async (name: string, { skill = name, json }: NewOptions) => {
       const plan = planAgent(workspaceRoot, { name, skill });
       plan.write();
@@ -33,10 +37,10 @@ export function addNewCommands(program: Command, _context: Context): void {
       runScript(formatter, `peers/${name}`, 'agent-cards', 'compose.yaml');
       report(plan, `npm test -- peers/${name}`, json);
     });
-  addCommand(command, 'workflow', 'a workflow of the coordinator with its schemas, test and recorded histories', [
+  addCommand(command, 'workflow', 'add a workflow to the coordinator, with its schemas, test and recorded histories', [
     'npx mesh new workflow reviewed-keywords',
   ])
-    .argument('<name>', 'of the workflow', parseName)
+    .argument('<name>', 'of the workflow, such as reviewed-keywords', parseName)
     .action((name: string, { json }: NewOptions) => {
       const plan = planWorkflow(workspaceRoot, name);
       plan.write();

@@ -14,21 +14,24 @@ interface PrincipalOptions extends CommonOptions {
 /** `mesh principal`: people with a token of their own, so that it is known who decides. */
 export function addPrincipalCommands(program: Command, context: Context): void {
   const principal = program.command('principal').description('people with a token of their own');
+  const dataOption = ['--data <folder>', 'data folder of the mesh (default: .mesh)'] as const;
   const fileOption = [
     '--file <file>',
     'where they are stored (default: MESH_PRINCIPALS, else principals.json of the data folder)',
   ] as const;
 
-  addCommand(principal, 'add <name>', 'give somebody a token, which is shown once; only its hash is stored', [
+  addCommand(principal, 'add', 'give somebody a token, which is shown once; only its hash is stored', [
     'npx mesh principal add ann --role manager',
     'npx mesh principal add bob --role manager --role operator --file principals.json',
   ])
-    .option('--role <role>', 'a role; may be given several times. "operator" may answer everything', collect, [])
+    .argument('<name>', 'of the person')
+    .option('--role <role>', 'a role; may be given several times. "operator" may answer everything', collect)
+    .option(...dataOption)
     .option(...fileOption)
-    .action((name: string, options: PrincipalOptions & { role: string[] }) => {
+    .action((name: string, options: PrincipalOptions & { role?: string[] }) => {
       const path = fileOf(options, context);
       const token = `mesh_${randomBytes(32).toString('base64url')}`;
-      const roles = [...new Set(options.role)];
+      const roles = [...new Set(options.role ?? [])];
       changePrincipals(path, (principals) => {
         if (principals.some((each) => each.name === name)) {
           throw new MeshError('INVALID_ARGUMENT', `${name} has a token; "mesh principal remove ${name}" takes it away`);
@@ -41,7 +44,9 @@ export function addPrincipalCommands(program: Command, context: Context): void {
       note(`MESH_PRINCIPALS=${path}, and a MESH_TOKEN of its own.`);
     });
 
-  addCommand(principal, 'remove <name>', 'take the token of somebody away', ['npx mesh principal remove ann'])
+  addCommand(principal, 'remove', 'take the token of somebody away', ['npx mesh principal remove ann'])
+    .argument('<name>', 'of the person')
+    .option(...dataOption)
     .option(...fileOption)
     .action((name: string, options: PrincipalOptions) => {
       const path = fileOf(options, context);
@@ -58,4 +63,4 @@ export function addPrincipalCommands(program: Command, context: Context): void {
 const fileOf = ({ file, data }: PrincipalOptions, { config }: Context): string =>
   resolve(file ?? config.principalsPath ?? join(data ?? defaultDataFolder, 'principals.json'));
 
-const collect = (role: string, roles: string[]): string[] => [...roles, role];
+const collect = (role: string, roles: string[] = []): string[] => [...roles, role];

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
-import { addCommand, type CommonOptions, type Context } from '../context.ts';
+import { addLocalCommand, type CommonOptions, type Context } from '../context.ts';
 import { locateMesh } from '../mesh-location.ts';
 import { print, printJson, table } from '../output.ts';
 import { connectControl } from '../supervisor/control-client.ts';
 
 /** `mesh ps`: the processes of the local mesh. */
 export function addPsCommand(program: Command, context: Context): void {
-  addCommand(program, 'ps', 'show the processes of the local mesh', ['npx mesh ps', 'npx mesh ps --json']).action(
+  addLocalCommand(program, 'ps', 'show the processes of the local mesh', ['npx mesh ps', 'npx mesh ps --json']).action(
     async (options: CommonOptions) => {
       const processes = await connectControl(locateMesh(options, context.config)).processes();
       if (options.json) return printJson({ processes });

@@ -11,7 +11,8 @@ const controls = [
 /** `mesh cancel`, `mesh suspend`, `mesh resume`. */
 export function addRunControlCommands(program: Command, context: Context): void {
   for (const { action, description, done } of controls) {
-    const command = addMeshCommand(program, `${action} <run>`, description, [`npx mesh ${action} 0197…`]);
+    const command = addMeshCommand(program, action, description, [`npx mesh ${action} 0197…`]);
+    command.argument('<run>', 'its id, from "mesh run" or "mesh runs"');
     if (action === 'cancel') command.option('--reason <text>', 'why, for the timeline');
     command.action(async (runId: string, options: CommonOptions & { reason?: string }) => {
       const body = options.reason === undefined ? {} : { reason: options.reason };

@@ -12,10 +12,13 @@ interface RunsOptions extends CommonOptions {
 
 /** `mesh runs`: the runs of the coordinator, newest first. */
 export function addRunsCommand(program: Command, context: Context): void {
-  addMeshCommand(program, 'runs', 'list runs', ['npx mesh runs', 'npx mesh runs --status waiting --limit 5'])
+  addMeshCommand(program, 'runs', 'list runs, newest first', [
+    'npx mesh runs',
+    'npx mesh runs --status waiting --limit 5',
+  ])
     .addOption(new Option('--status <status>', 'only runs in this status').choices(RunStatus.options))
     .option('--workflow <name>', 'only runs of this workflow')
-    .option('--limit <n>', 'at most so many', parseLimit)
+    .option('--limit <n>', 'at most so many, up to 500 (default: 50)', parseLimit)
     .option('--cursor <cursor>', 'go on where the list before ended')
     .action(async ({ json, status, workflow, limit, cursor, ...location }: RunsOptions) => {
       const page = await connectApi(context, location).runs({ status, workflow, limit, cursor });

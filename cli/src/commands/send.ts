@@ -19,11 +19,13 @@ interface SendOptions extends CommonOptions, AnswerFlags {
 
 /** `mesh send`: one message to one agent, over A2A. */
 export function addSendCommand(program: Command, context: Context): void {
-  const command = addMeshCommand(program, 'send <agent|url> [text]', 'send a message to an agent, over A2A', [
+  const command = addMeshCommand(program, 'send', 'send a message to an agent, over A2A', [
     'npx mesh send keyword-extractor "Solar power keeps getting cheaper." --stream',
     `npx mesh send records --skill get-post --input '{"postId":"p1"}'`,
     'npx mesh send coordinator --task 0197… --approve',
   ])
+    .argument('<agent|url>', 'its name in the mesh, or the URL of any A2A agent')
+    .argument('[text]', 'what to say, where it is no --input')
     .option('--skill <id>', 'the skill it is meant for')
     .option('--input <json|@file>', 'the input of the skill: JSON, @file, or @- for standard input', parseJsonArgument)
     .option('--stream', 'show what happens while it happens')

@@ -12,6 +12,9 @@ export function addSidecarCommand(program: Command, context: Context): void {
     .command('sidecar')
     .description('run a Dapr workflow sidecar alone, for programs written with a Dapr SDK, until Ctrl-C')
     .helpOption(false)
+    .usage('[options]')
+    // Of "mesh help sidecar" only: its own --help is the program's.
+    .addHelpText('after', '\n"npx mesh sidecar --help" shows its options.')
     .allowUnknownOption()
     .allowExcessArguments()
     .action(async (_options: object, command: Command) => {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { tokenDigest } from '@daca-mesh/protocol';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Config } from '../config.ts';
 import { addCommand, type CommonOptions, type Context } from '../context.ts';
 import { contentModeration } from '../demos/content-moderation.ts';
@@ -47,9 +47,19 @@ export function addUpCommand(program: Command, context: Context): void {
     'npx mesh up --only keyword-extractor,writer',
   ])
     .option('--demo', 'also moderate a risky post, up to the question that a person answers')
-    .option('--no-demo', 'without a demonstration (the default)')
-    .option('--port <n>', 'port of the coordinator, the agents take the next ones; 0: any free ports', parsePort, port)
-    .option('--host <host>', 'address to listen on; anything but loopback needs MESH_TOKEN', host)
+    .option('--no-demo', 'without that; "npm start" does it by default')
+    .option('--data <folder>', 'where everything is kept (default: .mesh)')
+    .addOption(
+      new Option('--port <n>', 'port of the coordinator, the agents take the next ones; 0: any free ports')
+        .argParser(parsePort)
+        .default(port, 'MESH_PORT, else 4100'),
+    )
+    .addOption(
+      new Option('--host <host>', 'address to listen on; anything but loopback needs MESH_TOKEN').default(
+        host,
+        'MESH_HOST, else 127.0.0.1',
+      ),
+    )
     .option('--only <names>', 'start only these, separated by commas', parseNames)
     .option('--composition <file>', "a mesh.json of your own; its packages are relative to the file's folder");
   addEngineOptions(command).action((options: UpOptions) => up(context, options));

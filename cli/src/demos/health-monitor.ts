@@ -11,7 +11,7 @@ const Output = z.looseObject({ checks: z.number(), raised: z.number() });
 const AlertInput = z.looseObject({ monitorId: z.string(), targets: z.array(z.looseObject({ target: z.string() })) });
 const AlertOutput = z.looseObject({ acknowledgedBy: z.string(), reason: z.string() });
 
-/** In a hurry: it looks several times a second, and two bad looks are an alert. */
+/** In a hurry: it looks several times a second, and two bad looks are an alert. What failed before is of no interest. */
 const createInput = () => ({
   monitorId: `demo-${newId()}`,
   minIntervalMs: 300,
@@ -19,6 +19,7 @@ const createInput = () => ({
   open: { bad: 2, of: 3 },
   close: 2,
   latencyMs: 30_000,
+  errorRate: 1,
 });
 
 /** A monitor without an end: it ends by its number of checks, or by being canceled. */

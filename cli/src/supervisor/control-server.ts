@@ -1,14 +1,16 @@
 import { timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { isMeshError, MeshError } from '@daca-mesh/protocol';
+import { z } from 'zod';
 import type { ProcessInfo } from '../mesh-state.ts';
 
 /** What can be asked of a running `mesh up`. */
 export interface Controlled {
   readonly processes: ProcessInfo[];
   kill(name: string, options: { down: boolean }): Promise<ProcessInfo>;
-  restart(name: string): Promise<ProcessInfo>;
+  restart(name: string, env: Readonly<Record<string, string>>): Promise<ProcessInfo>;
 }
 
 export interface ControlServer {
@@ -42,14 +44,16 @@ export async function startControlServer(mesh: Controlled, token: string): Promi
 async function answer(mesh: Controlled, token: string, request: IncomingMessage, response: ServerResponse) {
   try {
     if (!isAuthorized(request, token)) throw new MeshError('UNAUTHENTICATED', 'the control token is missing or wrong');
-    send(response, 200, await act(mesh, request.method ?? '', new URL(request.url ?? '/', 'http://localhost')));
+    send(response, 200, await act(mesh, request));
   } catch (error) {
     const { code, message } = isMeshError(error) ? error : { code: 'INTERNAL', message: String(error) };
     send(response, code === 'UNAUTHENTICATED' ? 401 : 409, { code, detail: message });
   }
 }
 
-async function act(mesh: Controlled, method: string, url: URL): Promise<unknown> {
+async function act(mesh: Controlled, request: IncomingMessage): Promise<unknown> {
+  const { method = '' } = request;
+  const url = new URL(request.url ?? '/', 'http://localhost');
   const [, collection, name, action] = url.pathname.split('/');
   const operation = [method, collection, action].filter((part) => part !== undefined).join(' ');
   switch (operation) {
@@ -58,10 +62,27 @@ async function act(mesh: Controlled, method: string, url: URL): Promise<unknown>
     case 'POST processes kill':
       return mesh.kill(decodeURIComponent(name ?? ''), { down: url.searchParams.get('down') === 'true' });
     case 'POST processes restart':
-      return mesh.restart(decodeURIComponent(name ?? ''));
+      return mesh.restart(decodeURIComponent(name ?? ''), await readEnvironment(request));
     default:
       throw new MeshError('NOT_FOUND', `there is no ${method} ${url.pathname} here`);
   }
+}
+
+/** What the system lets the environment of a process be. */
+const Restart = z.strictObject({
+  env: z.record(
+    z.string().regex(/^[A-Z][A-Z0-9_]{0,99}$/),
+    z
+      .string()
+      .max(4_096)
+      .regex(/^[^\0]*$/),
+  ),
+});
+
+async function readEnvironment(request: IncomingMessage): Promise<Record<string, string>> {
+  const parsed = Restart.safeParse(await json(request).catch(() => undefined));
+  if (parsed.success) return parsed.data.env;
+  throw new MeshError('INVALID_ARGUMENT', z.prettifyError(parsed.error));
 }
 
 function isAuthorized(request: IncomingMessage, token: string): boolean {

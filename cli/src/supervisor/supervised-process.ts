@@ -46,6 +46,8 @@ export class SupervisedProcess {
   readonly #onChange: () => void;
   readonly #onEvent: (event: ProcessEvent) => void;
   readonly #log: LogFile;
+  /** Variables it was last restarted with. */
+  #extra: Readonly<Record<string, string>> = {};
   #child: ChildProcess | undefined;
   #exited: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
@@ -103,7 +105,8 @@ export class SupervisedProcess {
   }
 
   /** Ends the process in an orderly way if it runs, and starts it at once, whatever it was doing before. */
-  async restart(): Promise<void> {
+  async restart(extra = this.#extra): Promise<void> {
+    this.#extra = extra;
     this.#delayMs = this.#policy.initialDelayMs;
     if (this.#child === undefined) {
       this.start();
@@ -145,7 +148,7 @@ export class SupervisedProcess {
     this.#lastError = undefined;
     const child = spawn(this.spec.command, this.spec.args, {
       cwd: this.spec.folder,
-      env: { ...this.#environment(), ...this.spec.env, ...this.#listenEnvironment() },
+      env: { ...this.#environment(), ...this.spec.env, ...this.#extra, ...this.#listenEnvironment() },
       // Its standard input tells it, or what watches over it, when the supervisor is gone.
       stdio: ['pipe', 'pipe', 'pipe'],
       // A process group of its own: Ctrl-C in the terminal reaches the supervisor only, which ends the others in order.

@@ -344,6 +344,23 @@ describe('the state file and the control server', () => {
     await expect(control.kill('nobody', { down: false })).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
+  it('restart with variables beside its own, until the next restart', async () => {
+    const mesh = await start([spec('alpha', { env: { MESH_MODEL: 'own' } })]);
+    await mesh.ready();
+    const control = connectControl(locateMesh({ data: dataFolder }, config));
+    const { url } = await control.restart('alpha', { MESH_MODEL: 'other', MESH_DATA: '/elsewhere' });
+    const told = { MESH_MODEL: 'other', MESH_DATA: join(dataFolder, 'alpha') };
+    expect(await environmentOf(url ?? '')).toMatchObject(told);
+    await control.kill('alpha', { down: false });
+    await mesh.ready();
+    expect(await environmentOf(url ?? '')).toMatchObject(told);
+    for (const env of [{ 'A=B': 'c' }, { A: 'b\0c' }, { A: 'b'.repeat(5_000) }]) {
+      await expect(control.restart('alpha', env)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    }
+    await control.restart('alpha');
+    expect(await environmentOf(url ?? '')).toMatchObject({ MESH_MODEL: 'own' });
+  });
+
   it('answer nothing without the token', async () => {
     const mesh = await start([spec('alpha')]);
     const state = tryReadMeshState(dataFolder);

@@ -36,8 +36,8 @@ export interface Supervisor {
   /** Resolves when every process is ready or was taken down. */
   ready(signal?: AbortSignal): Promise<void>;
   kill(name: string, options: { down: boolean }): Promise<ProcessInfo>;
-  /** Resolves once it listens, or has been found not to in 30 s. */
-  restart(name: string): Promise<ProcessInfo>;
+  /** With these variables beside its own, until it is restarted again. Resolves once it listens, or has been found not to in 30 s. */
+  restart(name: string, env?: Readonly<Record<string, string>>): Promise<ProcessInfo>;
   /** SIGTERM to all, in order, SIGKILL to those that take too long, or to all as soon as `force` aborts. */
   stop(force?: AbortSignal): Promise<void>;
 }
@@ -144,9 +144,9 @@ class Mesh implements Supervisor {
     return process.info;
   }
 
-  async restart(name: string): Promise<ProcessInfo> {
+  async restart(name: string, env: Readonly<Record<string, string>> = {}): Promise<ProcessInfo> {
     const process = this.#find(name);
-    await process.restart();
+    await process.restart(env);
     await this.#until(() => process.info.status !== 'starting', AbortSignal.timeout(readyTimeoutMs)).catch(() => {});
     return process.info;
   }

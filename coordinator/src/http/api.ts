@@ -9,6 +9,7 @@ import type { WorkflowDefinition } from '../workflow-kit/workflow.ts';
 import { eventRoutes } from './events.ts';
 import { artifactRoutes } from './artifacts.ts';
 import { type ApiInfo, toOpenApi } from './openapi.ts';
+import { openCallRoutes } from './open-calls.ts';
 import { peerRoutes } from './peers.ts';
 import { questionRoutes } from './questions.ts';
 import { type Route, route } from './route.ts';
@@ -24,7 +25,7 @@ export interface ApiServices {
   inbox: InboxDeps;
   feed: RunFeed;
   runs: Runs;
-  directory: Pick<Directory, 'list'>;
+  directory: Pick<Directory, 'at' | 'list'>;
   events: Pick<Events, 'receive' | 'webhooks' | 'parked'>;
   workflows: readonly WorkflowDefinition[];
 }
@@ -36,6 +37,7 @@ export function createRoutes(services: ApiServices, info: ApiInfo): readonly Rou
     ...workflowRoutes(services),
     ...runRoutes(services),
     ...runEventRoutes(services),
+    ...openCallRoutes(services),
     ...artifactRoutes(services),
     ...questionRoutes(services),
     ...eventRoutes(services),

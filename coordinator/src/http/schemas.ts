@@ -68,6 +68,27 @@ export const TimelineEntry = z
   })
   .meta({ id: 'TimelineEntry' });
 
+const OpenCall = z
+  .object({
+    callId: z.string(),
+    attempt: z.int(),
+    runId: z.string().describe('The run itself, or a child of it'),
+    state: z
+      .enum(['unsent', 'sending', 'working'])
+      .describe('unsent: the agent has not got it; sending: it may have; working: it has a task for it'),
+    skill: z.string().optional(),
+    agent: z.string().optional(),
+    url: z.string().optional().describe("The agent's address"),
+    taskId: z.string().optional().describe('At the agent'),
+    agentStatus: z.enum(['up', 'down', 'unknown']).describe('unknown: no agent is known yet that could take it'),
+    lastSeenAt: time.optional().describe('When the agent answered last'),
+    createdAt: time,
+    nextTryAt: time.optional().describe('When it is sent again; at once when an agent that is down answers'),
+    deadline: time.optional().describe('When it is given up'),
+  })
+  .meta({ id: 'OpenCall' });
+export type OpenCall = z.infer<typeof OpenCall>;
+
 const GivenAnswer = Answer.omit({ questionId: true });
 
 export const AnswerBody = GivenAnswer.extend({
@@ -144,6 +165,7 @@ export const ArtifactList = z
 export const RunPage = z.object({ runs: z.array(Run), nextCursor }).meta({ id: 'RunPage' });
 export const TimelinePage = z.object({ entries: z.array(TimelineEntry), nextCursor }).meta({ id: 'TimelinePage' });
 export const QuestionPage = z.object({ questions: z.array(InboxQuestion), nextCursor }).meta({ id: 'QuestionPage' });
+export const OpenCallList = z.object({ calls: z.array(OpenCall) }).meta({ id: 'OpenCallList' });
 export const PeerList = z.object({ peers: z.array(Peer) }).meta({ id: 'PeerList' });
 
 /** `limit` and `cursor` of every list. */

@@ -90,6 +90,20 @@ describe('content-pipeline', () => {
     expect(activities.openQuestions).toHaveLength(1);
   });
 
+  it('tries the writer four times more when a person says so, and asks again', async () => {
+    const answers = [
+      { status: 'answered' as const, answer: { action: 'answer' as const, value: { choice: 'retry' } }, by: 'me' },
+    ];
+    const { engine, activities } = startRun(
+      contentPipeline,
+      { text: 'x' },
+      { agents: { ...agents, write: () => failed('busy') }, onAsk: () => answers.pop() },
+    );
+    await engine.settle();
+    expect(activities.sent.filter((call) => call.target.skill === 'write')).toHaveLength(8);
+    expect(activities.openQuestions).toHaveLength(1);
+  });
+
   it('writes about the text itself where it has no keywords', async () => {
     const { engine, activities } = startRun(
       contentPipeline,

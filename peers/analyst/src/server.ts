@@ -10,9 +10,9 @@ export async function createServer(config: Config, logger: Logger): Promise<Agen
   const model = await modelFromEnvironment(config.model);
   logger.info({ model: model.name }, 'model chosen');
   return createAgentServer({
+    ...serverSettings(config),
     card: loadCard('analyst'),
     skills: { 'analyze-data': skill(analyzeData, createAnalyst(model, config.modelTimeoutMs)) },
     logger,
-    ...serverSettings(config),
   });
 }

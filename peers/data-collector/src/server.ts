@@ -12,24 +12,25 @@ import { createTables } from './sources/tables.ts';
 
 /** Starts the data collector. The MCP servers are started when they are first needed, and end with it. */
 export async function createServer(config: Config, logger: Logger): Promise<AgentServer> {
-  const servers = createToolServers(config, config.database ?? createSampleDatabase(config.dataPath), logger);
-  const { files, tables } = servers;
+  const database = config.database ?? createSampleDatabase(config.dataPath);
+  const { files, tables, others } = createToolServers(config, database, logger);
   const collect = createCollector({
     files: createFiles(config.folder, files),
     tables: createTables(tables),
-    servers: new Map([...servers.others, ['files', files], ['tables', tables]]),
+    servers: new Map([...others, ['files', files], ['tables', tables]]),
   });
-  const server = await createAgentServer({
+  const resources = new AsyncDisposableStack();
+  // All at once: each waits for a program to end.
+  resources.defer(async () => {
+    await Promise.all([files, tables, ...others.values()].map((server) => server.close()));
+  });
+  return createAgentServer({
+    ...serverSettings(config),
     card: loadCard('data-collector'),
     skills: { 'collect-data': skill(collectData, collect) },
+    resources,
     logger,
-    ...serverSettings(config),
   });
-  const close = async (): Promise<void> => {
-    await server.close();
-    await Promise.all([files, tables, ...servers.others.values()].map((each) => each.close()));
-  };
-  return { ...server, close, [Symbol.asyncDispose]: close };
 }
 
 const filesystemServer = fileURLToPath(import.meta.resolve('@modelcontextprotocol/server-filesystem/dist/index.js'));

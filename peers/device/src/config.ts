@@ -1,7 +1,7 @@
 import { type AgentConfig, agentEnvironment, parseEnvironment, toAgentConfig } from '@daca-mesh/protocol/server';
 import { z } from 'zod';
 
-const Environment = agentEnvironment.extend({
+const environment = agentEnvironment.extend({
   /** How many devices there are at least. */
   DEVICE_COUNT: z.coerce.number().int().min(0).max(100_000).default(6),
   /** How long a device takes to do what it is told. */
@@ -10,8 +10,6 @@ const Environment = agentEnvironment.extend({
   DEVICE_ACTIVITY: z.coerce.number().int().min(0).max(86_400_000).default(0),
   /** Decides which device that is, and how it changes. */
   DEVICE_SEED: z.coerce.number().int().default(1),
-  NATS_URL: z.string().optional(),
-  MESH_URL: z.url({ protocol: /^https?$/u }).optional(),
 });
 
 /** The settings of this agent. */
@@ -21,14 +19,11 @@ export interface Config extends AgentConfig {
   readonly commandMs: number;
   readonly activityMs: number;
   readonly activitySeed: number;
-  /** Where events go: NATS, else the coordinator. */
-  readonly natsUrl: string | undefined;
-  readonly meshUrl: string | undefined;
 }
 
 /** Parses the settings; throws with all problems together. */
-export function parseConfig(environment: Record<string, string | undefined> = process.env): Config {
-  const parsed = parseEnvironment(Environment, environment);
+export function parseConfig(variables: Record<string, string | undefined> = process.env): Config {
+  const parsed = parseEnvironment(environment, variables);
   const config = toAgentConfig(parsed);
   return Object.freeze({
     ...config,
@@ -37,7 +32,5 @@ export function parseConfig(environment: Record<string, string | undefined> = pr
     commandMs: parsed.DEVICE_COMMAND_MS,
     activityMs: parsed.DEVICE_ACTIVITY,
     activitySeed: parsed.DEVICE_SEED,
-    natsUrl: parsed.NATS_URL,
-    meshUrl: parsed.MESH_URL,
   });
 }

@@ -1,7 +1,6 @@
-import { join } from 'node:path';
 import { loadCard } from '@daca-mesh/agent-cards';
 import { MeshError } from '@daca-mesh/protocol';
-import { connectEventBus, eventSchema, startEventPublisher } from '@daca-mesh/protocol/events';
+import { connectEventBus, eventBusSettings, eventSchema, startEventPublisher } from '@daca-mesh/protocol/events';
 import {
   type AgentServer,
   createAgentServer,
@@ -49,37 +48,27 @@ async function startAgent<State extends object, Settings>(
   config: Config,
   logger: Logger,
 ): Promise<AgentServer> {
-  await using started = new AsyncDisposableStack();
-  const database = started.use(
-    openSqliteDatabase({
-      path: join(config.dataPath, 'store.db'),
-      durability: config.durability,
-      schemas: [taskSchema, writesSchema, eventSchema, deviceSchema],
-    }),
-  );
+  await using resources = new AsyncDisposableStack();
+  const settings = serverSettings(config);
+  const schemas = [taskSchema, writesSchema, eventSchema, deviceSchema];
+  const database = resources.use(openSqliteDatabase({ ...settings.database, schemas }));
   await database.write(() => seedDevices(kind, config.deviceCount, Date.now()));
-  const { natsUrl, meshUrl, token } = config;
-  const httpUrl = meshUrl && new URL('/events', meshUrl).href;
-  const bus = await connectEventBus({ natsUrl, httpUrl, token, logger });
-  if (bus) started.defer(() => bus.close());
+  const bus = await connectEventBus({ ...eventBusSettings(config), logger });
+  if (bus) resources.defer(() => bus.close());
   const publisher = startEventPublisher({ database, bus, logger });
-  started.defer(() => publisher.close());
+  resources.defer(() => publisher.close());
   if (config.activityMs > 0) {
     const { activityMs: intervalMs, activitySeed: seed } = config;
-    started.use(startActivity({ kind, database, logger, intervalMs, seed }));
+    resources.use(startActivity({ kind, database, logger, intervalMs, seed }));
   }
-  const skills = skillsOf(kind, database, config.commandMs);
-  const server = await createAgentServer({
-    ...serverSettings(config),
+  return createAgentServer({
+    ...settings,
     card: loadCard(config.card),
+    skills: skillsOf(kind, database, config.commandMs),
     database,
-    skills,
+    resources: resources.move(),
     logger,
   });
-  started.defer(() => server.close());
-  const running = started.move();
-  const close = (): Promise<void> => running.disposeAsync();
-  return { ...server, close, [Symbol.asyncDispose]: close };
 }
 
 function skillsOf<State extends object, Settings>(

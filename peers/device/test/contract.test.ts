@@ -48,6 +48,11 @@ describe('createServer', () => {
     expect(taskResult(task)).toMatchObject({ device: { state: settings }, previous });
   });
 
+  it('takes the addresses of the mesh in the form every agent takes them', () => {
+    expect(() => parseConfig({ NATS_URL: 'localhost:4222' })).toThrow('NATS_URL');
+    expect(parseConfig({ MESH_URL: 'http://127.0.0.1:4100/' }).meshUrl).toBe('http://127.0.0.1:4100');
+  });
+
   it('names the cards there are when asked for another', async () => {
     await expect(start({ MESH_CARD: 'writer' })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',

@@ -10,9 +10,9 @@ export async function createServer(config: Config, logger: Logger): Promise<Agen
   const model = await modelFromEnvironment(config.model);
   logger.info({ model: model.name }, 'model chosen');
   return createAgentServer({
+    ...serverSettings(config),
     card: loadCard('diagnostician'),
     skills: { 'draft-diagnosis': skill(draftDiagnosis, createDiagnosisDrafter(model, config.modelTimeoutMs)) },
     logger,
-    ...serverSettings(config),
   });
 }

@@ -1,6 +1,6 @@
-import { createLogger as createAgentLogger } from '@daca-mesh/protocol/server';
+import { createLogger as createPinoLogger } from '@daca-mesh/protocol/server';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 
-/** The logger of this agent. */
-export const createLogger = (config: Config): Logger => createAgentLogger('purchasing', config.logLevel);
+/** The logger of this agent's process. */
+export const createLogger = (config: Config): Logger => createPinoLogger('purchasing', config.logLevel);

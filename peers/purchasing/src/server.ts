@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import {
   cancelOrder,
   confirmOrder,
@@ -31,33 +30,21 @@ import { reserve } from './skills/reserve-order.ts';
  * order's id, so that a task that runs again after a crash, or a caller who asks again, changes nothing.
  */
 export async function createServer(config: Config, logger: Logger): Promise<AgentServer> {
-  const database = openSqliteDatabase({
-    path: join(config.dataPath, 'store.db'),
-    durability: config.durability,
-    schemas: [taskSchema, purchasingSchema],
+  const settings = serverSettings(config);
+  const database = openSqliteDatabase({ ...settings.database, schemas: [taskSchema, purchasingSchema] });
+  return createAgentServer({
+    ...settings,
+    card: loadCard('purchasing'),
+    database,
+    resources: database,
+    logger,
+    skills: {
+      'quote-order': skill(quoteOrder, ({ input }) => database.write(() => quote(input))),
+      'reserve-order': skill(reserveOrder, ({ input }) => database.write(() => reserve(input))),
+      'place-order': skill(placeOrder, ({ input }) => database.write(() => place(input))),
+      'confirm-order': skill(confirmOrder, ({ input }) => database.write(() => confirm(input))),
+      'cancel-order': skill(cancelOrder, ({ input }) => database.write(() => cancel(input))),
+      'get-order': skill(getOrder, ({ input }) => database.read(() => readOrderWithEvents(input.orderId))),
+    },
   });
-  try {
-    const server = await createAgentServer({
-      ...serverSettings(config),
-      card: loadCard('purchasing'),
-      database,
-      logger,
-      skills: {
-        'quote-order': skill(quoteOrder, ({ input }) => database.write(() => quote(input))),
-        'reserve-order': skill(reserveOrder, ({ input }) => database.write(() => reserve(input))),
-        'place-order': skill(placeOrder, ({ input }) => database.write(() => place(input))),
-        'confirm-order': skill(confirmOrder, ({ input }) => database.write(() => confirm(input))),
-        'cancel-order': skill(cancelOrder, ({ input }) => database.write(() => cancel(input))),
-        'get-order': skill(getOrder, ({ input }) => database.read(() => readOrderWithEvents(input.orderId))),
-      },
-    });
-    const close = async (): Promise<void> => {
-      await server.close();
-      await database.close();
-    };
-    return { ...server, close, [Symbol.asyncDispose]: close };
-  } catch (error) {
-    await database.close();
-    throw error;
-  }
 }

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import {
   appendAudit,
   getAudit,
@@ -34,42 +33,30 @@ import { writePostStatus } from './skills/set-post-status.ts';
  * key, so that a task that runs again after a crash writes nothing twice.
  */
 export async function createServer(config: Config, logger: Logger): Promise<AgentServer> {
-  const database = openSqliteDatabase({
-    path: join(config.dataPath, 'store.db'),
-    durability: config.durability,
-    schemas: [taskSchema, writesSchema, recordsSchema],
+  const settings = serverSettings(config);
+  const database = openSqliteDatabase({ ...settings.database, schemas: [taskSchema, writesSchema, recordsSchema] });
+  return createAgentServer({
+    ...settings,
+    card: loadCard('records'),
+    database,
+    resources: database,
+    logger,
+    skills: {
+      'save-post': skill(savePost, ({ input, task }) =>
+        database.write(() => writePost(task.idempotencyKey('save-post'), input)),
+      ),
+      'set-post-status': skill(setPostStatus, ({ input, task }) =>
+        database.write(() => writePostStatus(task.idempotencyKey('set-post-status'), input)),
+      ),
+      'append-audit': skill(appendAudit, ({ input, task }) =>
+        database.write(() => writeAuditEntry(task.idempotencyKey('append-audit'), input)),
+      ),
+      'log-error': skill(logError, ({ input, task }) =>
+        database.write(() => writeError(task.idempotencyKey('log-error'), input)),
+      ),
+      'get-errors': skill(getErrors, ({ input }) => database.read(() => readErrors(input))),
+      'get-post': skill(getPost, ({ input }) => database.read(() => readPost(input.postId))),
+      'get-audit': skill(getAudit, ({ input }) => database.read(() => readAudit(input.postId))),
+    },
   });
-  try {
-    const server = await createAgentServer({
-      ...serverSettings(config),
-      card: loadCard('records'),
-      database,
-      logger,
-      skills: {
-        'save-post': skill(savePost, ({ input, task }) =>
-          database.write(() => writePost(task.idempotencyKey('save-post'), input)),
-        ),
-        'set-post-status': skill(setPostStatus, ({ input, task }) =>
-          database.write(() => writePostStatus(task.idempotencyKey('set-post-status'), input)),
-        ),
-        'append-audit': skill(appendAudit, ({ input, task }) =>
-          database.write(() => writeAuditEntry(task.idempotencyKey('append-audit'), input)),
-        ),
-        'log-error': skill(logError, ({ input, task }) =>
-          database.write(() => writeError(task.idempotencyKey('log-error'), input)),
-        ),
-        'get-errors': skill(getErrors, ({ input }) => database.read(() => readErrors(input))),
-        'get-post': skill(getPost, ({ input }) => database.read(() => readPost(input.postId))),
-        'get-audit': skill(getAudit, ({ input }) => database.read(() => readAudit(input.postId))),
-      },
-    });
-    const close = async (): Promise<void> => {
-      await server.close();
-      await database.close();
-    };
-    return { ...server, close, [Symbol.asyncDispose]: close };
-  } catch (error) {
-    await database.close();
-    throw error;
-  }
 }

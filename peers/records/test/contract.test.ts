@@ -1,11 +1,13 @@
 import { describePeerContract } from '@daca-mesh/protocol/testing';
-import { parseAgentConfig } from '@daca-mesh/protocol/server';
-import { pino } from 'pino';
+import { parseConfig } from '../src/config.ts';
+import { createLogger } from '../src/logger.ts';
 import { createServer } from '../src/server.ts';
 
 describePeerContract('records', {
-  start: ({ dataDir, token, env }) =>
-    createServer(parseAgentConfig({ MESH_DATA: dataDir, MESH_TOKEN: token, ...env }), pino({ level: 'silent' })),
+  start: ({ dataDir, token, env }) => {
+    const config = parseConfig({ MESH_LOG_LEVEL: 'silent', ...env, MESH_DATA: dataDir, MESH_TOKEN: token });
+    return createServer(config, createLogger(config));
+  },
   samples: {
     'save-post': { valid: { postId: 'p1', text: 'Hello' }, invalid: { postId: '', text: 'Hello' } },
     'set-post-status': {

@@ -13,9 +13,9 @@ export async function createServer(config: Config, logger: Logger): Promise<Agen
   logger.info({ model: model.name, peers: origins.length }, 'model chosen');
   const devices = { find: createFindDeviceAgent({ origins, token, timeoutMs, logger }), timeoutMs };
   return createAgentServer({
+    ...serverSettings(config),
     card: loadCard('repair'),
     skills: { 'repair-device': skill(repairDevice, createDeviceRepairer({ model, modelTimeoutMs, devices })) },
     logger,
-    ...serverSettings(config),
   });
 }

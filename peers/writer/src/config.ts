@@ -1,13 +1,11 @@
 import { type ModelConfig, modelEnvironment, toModelConfig } from '@daca-mesh/protocol/agents-sdk';
 import { type AgentConfig, agentEnvironment, parseEnvironment, toAgentConfig } from '@daca-mesh/protocol/server';
 
-const environment = agentEnvironment.extend(modelEnvironment);
-
 /** The settings of this agent: those every agent has, and its model. */
-export interface Config extends AgentConfig, ModelConfig {}
+export type Config = AgentConfig & ModelConfig;
 
 /** Parses the settings; throws with all problems together. */
 export function parseConfig(variables: Record<string, string | undefined> = process.env): Config {
-  const parsed = parseEnvironment(environment, variables);
+  const parsed = parseEnvironment(agentEnvironment.extend(modelEnvironment), variables);
   return Object.freeze({ ...toAgentConfig(parsed), ...toModelConfig(parsed) });
 }

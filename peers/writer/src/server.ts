@@ -11,9 +11,9 @@ export async function createServer(config: Config, logger: Logger): Promise<Agen
   logger.info({ model: model.name }, 'model chosen');
   const writeDraft = createDraftWriter(model, config.modelTimeoutMs);
   return createAgentServer({
+    ...serverSettings(config),
     card: loadCard('writer'),
     skills: { write: skill(write, writeDraft) },
     logger,
-    ...serverSettings(config),
   });
 }

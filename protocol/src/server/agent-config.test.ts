@@ -55,7 +55,6 @@ it('becomes the settings of a server', () => {
     host: '127.0.0.1',
     port: 4101,
     token: 't',
-    principals: [],
     skillDelaysMs: {},
   });
 });
@@ -76,6 +75,12 @@ describe('the file of principals', () => {
   it('needs the token of the mesh beside it', async () => {
     const environment = { MESH_PRINCIPALS: await fileOf(JSON.stringify([ann])) };
     expect(() => parseAgentConfig(environment)).toThrowError('MESH_TOKEN: is needed with MESH_PRINCIPALS');
+  });
+
+  it('counts also where it names nobody', async () => {
+    const environment = { MESH_PRINCIPALS: await fileOf('[]'), MESH_TOKEN: 't' };
+    expect(serverSettings(parseAgentConfig(environment)).principals).toEqual([]);
+    expect(() => parseAgentConfig({ ...environment, MESH_TOKEN: '' })).toThrowError('MESH_TOKEN: is needed');
   });
 
   it('has nobody with the token of the mesh', async () => {

@@ -72,7 +72,8 @@ export interface AgentConfig {
   readonly dataPath: string;
   readonly publicUrl: string | undefined;
   readonly token: string | undefined;
-  readonly principals: readonly Principal[];
+  /** Undefined: nobody is told from others. Empty: only the mesh itself has a token. */
+  readonly principals: readonly Principal[] | undefined;
   readonly logLevel: agentEnvironment['MESH_LOG_LEVEL'];
   readonly durability: 'full' | 'normal';
   readonly card: string | undefined;
@@ -104,8 +105,11 @@ export const toAgentConfig = (environment: agentEnvironment): AgentConfig => ({
   natsUrl: environment.NATS_URL,
 });
 
-function principalsOf({ MESH_PRINCIPALS: principals = [], MESH_TOKEN: token }: agentEnvironment): readonly Principal[] {
-  if (principals.length === 0) return principals;
+function principalsOf({
+  MESH_PRINCIPALS: principals,
+  MESH_TOKEN: token,
+}: agentEnvironment): readonly Principal[] | undefined {
+  if (principals === undefined) return undefined;
   if (token === undefined)
     throw badToken('is needed with MESH_PRINCIPALS: the processes of the mesh call each other with it');
   // Who has the mesh's own token may do everything.
@@ -135,15 +139,14 @@ export const parseAgentConfig = (environment: Record<string, string | undefined>
 /** The part of {@link AgentServerOptions} that comes from the settings. */
 export const serverSettings = (
   config: AgentConfig,
-): Pick<
-  AgentServerOptions,
-  'database' | 'host' | 'natsUrl' | 'port' | 'principals' | 'publicUrl' | 'skillDelaysMs' | 'token'
-> => ({
+): Pick<AgentServerOptions, 'host' | 'natsUrl' | 'port' | 'principals' | 'publicUrl' | 'skillDelaysMs' | 'token'> & {
+  database: { path: string; durability: 'full' | 'normal' };
+} => ({
   database: { path: resolve(config.dataPath, 'store.db'), durability: config.durability },
   host: config.host,
   port: config.port,
-  principals: config.principals,
   skillDelaysMs: config.skillDelaysMs,
+  ...(config.principals !== undefined && { principals: config.principals }),
   ...(config.publicUrl !== undefined && { publicUrl: config.publicUrl }),
   ...(config.token !== undefined && { token: config.token }),
   ...(config.natsUrl !== undefined && { natsUrl: config.natsUrl }),

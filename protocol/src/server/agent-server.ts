@@ -38,13 +38,15 @@ export interface AgentServerOptions {
   logger: Logger;
   /** An open database with `taskSchema`, which stays open; or a file that is opened for this server and closed with it. */
   database: Database | { path: string; durability?: 'full' | 'normal' };
+  /** What the skills work with: closed after the server, also when that cannot start. */
+  resources?: AsyncDisposable;
   /** 127.0.0.1 by default. */
   host?: string;
   /** 0, any free port, by default. */
   port?: number;
   /** The origin in the card, where it is not the one listened on. */
   publicUrl?: string;
-  /** The bearer token demanded on all edges but the card and /healthz; required to listen beyond loopback. */
+  /** The bearer token demanded on all edges but the card, /healthz and /readyz; required to listen beyond loopback. */
   token?: string;
   /** Those who have a token of their own; their names are their callers'. */
   principals?: readonly Principal[];
@@ -67,7 +69,7 @@ export interface AgentServerOptions {
   skillDelaysMs?: SkillDelays;
   /** Told of each stream that follows a task; what it returns is called at the stream's end. */
   onFollow?: (taskId: string) => () => void;
-  /** What /readyz asks; an agent without it is ready when it listens. */
+  /** What /readyz asks; an agent without it is ready when it listens. What it throws is logged, and counts as no. */
   ready?: () => Promise<boolean> | boolean;
 }
 
@@ -87,38 +89,35 @@ export interface AgentServer extends AsyncDisposable {
  * @throws MeshError `FORBIDDEN` when it would listen beyond loopback without a token, `DATABASE_LOCKED`.
  */
 export async function createAgentServer(options: AgentServerOptions): Promise<AgentServer> {
+  await using owned = new AsyncDisposableStack();
+  if (options.resources) owned.use(options.resources);
   const host = options.host ?? '127.0.0.1';
   const callers = createCallers(options);
   if (!isLoopback(host) && !callers.areKnown) {
     throw new MeshError('FORBIDDEN', `to listen on ${host}, a token is required (MESH_TOKEN)`);
   }
-  const { database, isOwned } = openDatabase(options.database);
+  const database = openDatabase(options.database, owned);
   const app = express();
   let isMounted = false;
   const server = createServer((request, response) => {
     if (isMounted) app(request, response);
     else answerStarting(response);
   });
-  try {
-    const url = await listen(server, host, options.port ?? 0);
-    const origin = (options.publicUrl ?? url).replace(/\/$/u, '');
-    const card = completeCard(options.card, origin, callers.areKnown);
-    const core = await createTaskCore({ ...options, database, card });
-    mount(app, { ...options, host, callers, card, core, url: origin });
-    isMounted = true;
-    const presence = await announce(card.name, origin, options);
-    const close = closeOnce(server, core, {
-      before: async () => presence?.[Symbol.asyncDispose](),
-      after: async () => {
-        if (isOwned) await database.close();
-      },
-    });
-    return { url, core, failed: database.failed, close, [Symbol.asyncDispose]: close };
-  } catch (error) {
-    server.close();
-    if (isOwned) await database.close();
-    throw error;
-  }
+  // Where it could not start; once it has, `closeOnce` ends it before what it owns.
+  owned.defer(() => void server.close());
+  const url = await listen(server, host, options.port ?? 0);
+  const origin = (options.publicUrl ?? url).replace(/\/$/u, '');
+  const card = completeCard(options.card, origin, callers.areKnown);
+  const core = await createTaskCore({ ...options, database, card });
+  mount(app, { ...options, host, callers, card, core, url: origin });
+  isMounted = true;
+  const presence = await announce(card.name, origin, options);
+  const ownedByServer = owned.move();
+  const close = closeOnce(server, core, {
+    before: async () => presence?.[Symbol.asyncDispose](),
+    after: () => ownedByServer.disposeAsync(),
+  });
+  return { url, core, failed: database.failed, close, [Symbol.asyncDispose]: close };
 }
 
 async function announce(
@@ -136,9 +135,8 @@ function answerStarting(response: ServerResponse): void {
   response.end(JSON.stringify(restErrorBody(error)));
 }
 
-function openDatabase(given: AgentServerOptions['database']): { database: Database; isOwned: boolean } {
-  if ('write' in given) return { database: given, isOwned: false };
-  return { database: openSqliteDatabase({ ...given, schemas: [taskSchema] }), isOwned: true };
+function openDatabase(given: AgentServerOptions['database'], owned: AsyncDisposableStack): Database {
+  return 'write' in given ? given : owned.use(openSqliteDatabase({ ...given, schemas: [taskSchema] }));
 }
 
 interface Mounted extends AgentServerOptions {
@@ -152,7 +150,12 @@ function mount(app: Express, options: Mounted): void {
   const { core, logger, url } = options;
   app.disable('x-powered-by');
   app.disable('etag');
+  // Probes of containers have no token, and the address of a container as host. They get to know the status, no more.
   app.get('/healthz', (_request, response) => sendJson(response, 200, { status: 'ok' }));
+  app.get('/readyz', async (_request, response) => {
+    const ready = await isReady(options);
+    sendJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready' });
+  });
   if (isLoopback(options.host)) app.use(refuseForeignPages(options.publicUrl));
   app.get(cardPath, createCardHandler(options.card));
   const { authenticate, callerOf } = recognizeCaller(options.callers);
@@ -171,10 +174,6 @@ function mount(app: Express, options: Mounted): void {
     throw new MeshError('METHOD_NOT_ALLOWED', 'JSON-RPC requests are sent by POST');
   });
   app.use('/a2a/rest', createRestHandler(binding));
-  app.get('/readyz', async (_request, response) => {
-    const isReady = (await options.ready?.()) ?? true;
-    sendJson(response, isReady ? 200 : 503, { status: isReady ? 'ready' : 'not ready' });
-  });
   if (options.routes) app.use(options.routes({ core, url, callerOf }));
   app.get('/', (_request, response) => {
     const links = {
@@ -189,6 +188,15 @@ function mount(app: Express, options: Mounted): void {
   app.use(refuseUnknown);
   if (options.answerErrors) app.use(outsideA2a(options.answerErrors));
   app.use(answerErrors(logger));
+}
+
+async function isReady({ ready, logger }: AgentServerOptions): Promise<boolean> {
+  try {
+    return (await ready?.()) ?? true;
+  } catch (error) {
+    logger.warn({ err: error }, 'the agent is not ready');
+    return false;
+  }
 }
 
 const outsideA2a =

@@ -32,3 +32,9 @@ it('knows people by theirs, and then what comes without a token has no role', ()
     expect(callers.identify(name)).toEqual({ name, roles: [], authenticated: false });
   }
 });
+
+it('makes nobody an operator by taking the last person off the list', () => {
+  const callers = createCallers({ token: 'secret', principals: [] });
+  expect(callers.identify('dapr').roles).toEqual([]);
+  expect(callers.identify('mesh').roles).toEqual(['operator']);
+});

@@ -31,17 +31,20 @@ export interface Callers {
 }
 
 /**
- * Knows callers by their tokens: that of the mesh, which may do everything, and those of its principals. While nobody
- * has a token of their own nobody can be told from others, and everybody may do what an operator may.
+ * Knows callers by their tokens: that of the mesh, which may do everything, and those of its principals. Without a list
+ * of them nobody can be told from others, and everybody may do what an operator may; an empty list is one.
  */
-export function createCallers(known: { token?: string | undefined; principals?: readonly Principal[] }): Callers {
+export function createCallers(known: {
+  token?: string | undefined;
+  principals?: readonly Principal[] | undefined;
+}): Callers {
   const { token, principals = [] } = known;
   const byName = new Map<string, Caller>(
     principals.map(({ name, roles }) => [name, { name, roles, authenticated: true }]),
   );
   byName.set(workflowCaller, { name: workflowCaller, roles: [operatorRole], authenticated: true });
   if (token !== undefined) byName.set(meshCaller, { name: meshCaller, roles: [operatorRole], authenticated: true });
-  const rolesOfOthers = principals.length > 0 ? [] : [operatorRole];
+  const rolesOfOthers = known.principals === undefined ? [operatorRole] : [];
   const digests = [
     ...(token === undefined ? [] : [{ name: meshCaller, digest: Buffer.from(tokenDigest(token)) }]),
     ...principals.map(({ name, tokenSha256 }) => ({ name, digest: Buffer.from(tokenSha256) })),

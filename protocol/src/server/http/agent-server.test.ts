@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { newId } from '../../ids.ts';
+import { MeshError } from '../../mesh-error.ts';
 import { textOf } from '../../parts.ts';
 import { type AgentServer, type AgentServerOptions, createAgentServer } from '../agent-server.ts';
 import { type Skill, skill } from '../skill.ts';
@@ -468,15 +469,15 @@ describe('guards', () => {
     expect(await statusOf({ host: 'evil.example' })).toBe(403);
   });
 
-  it('demand the token everywhere but at the card and /healthz, and the card says so', async () => {
+  it('demand the token everywhere but at the card and the probes, and the card says so', async () => {
     const server = await serve({ echo }, { token: 'secret' });
     const statusOf = async (path: string, authorization?: string): Promise<number> => {
       const response = await fetch(server.url + path, { headers: authorization ? { authorization } : {} });
       await response.body?.cancel();
       return response.status;
     };
-    expect(await statusOf('/healthz')).toBe(200);
-    for (const path of ['/a2a/rest/tasks', '/readyz', '/', '/nowhere']) expect(await statusOf(path)).toBe(401);
+    for (const path of ['/healthz', '/readyz']) expect(await statusOf(path)).toBe(200);
+    for (const path of ['/a2a/rest/tasks', '/readyz/more', '/', '/nowhere']) expect(await statusOf(path)).toBe(401);
     expect(await statusOf('/a2a/rest/tasks', 'Bearer wrong')).toBe(401);
     expect(await statusOf('/a2a/rest/tasks', 'Basic secret')).toBe(401);
     expect(await statusOf('/a2a/rest/tasks', 'Bearer secret')).toBe(200);
@@ -552,9 +553,34 @@ describe('health', () => {
     isReady = true;
     expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
   });
+
+  it('tells strangers the status, and nothing of why', async () => {
+    const error = new MeshError('STORE_FAILED', 'no space left on /data/store.db');
+    const server = await serve({ echo }, { ready: () => Promise.reject(error), host: '0.0.0.0', token: 'secret' });
+    const { port } = new URL(server.url);
+    const probe = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
+    const [health, readiness] = await Promise.all([probe('/healthz'), probe('/readyz')]);
+    expect([health.status, await health.text()]).toEqual([200, '{"status":"ok"}']);
+    expect([readiness.status, await readiness.text()]).toEqual([503, '{"status":"not ready"}']);
+  });
 });
 
 describe('closing', () => {
+  it('ends with what the skills work with, also where the server could not start', async () => {
+    const closed: string[] = [];
+    const resources = (name: string) => ({
+      [Symbol.asyncDispose]: async () => {
+        closed.push(`${name}: ${await fetch(server.url).then(({ status }) => status, String)}`);
+      },
+    });
+    const server = await serve({ echo }, { resources: resources('served') });
+    await expect(serve({ echo }, { host: '0.0.0.0', resources: resources('open') })).rejects.toThrow('a token');
+    const port = Number(new URL(server.url).port);
+    await expect(serve({ echo }, { port, resources: resources('taken') })).rejects.toThrow('EADDRINUSE');
+    await server.close();
+    expect(closed).toEqual(['open: 200', 'taken: 200', 'served: TypeError: fetch failed']);
+  });
+
   it('ends streams and waiting sends, frees the store, and is done once', async () => {
     const silent = skill(
       text,
