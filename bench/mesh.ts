@@ -29,7 +29,9 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
     report('chain of three agents', await runUnderLoad('chain', values.durability.split(','), load));
   },
   async 'fan-out'() {
-    report('20 devices at the same time', await runUnderLoad('fan-out', values.durability.split(','), load));
+    const durabilities = values.durability.split(',');
+    report('20 calls at the same time: fan-out', await runUnderLoad('fan-out', durabilities, load));
+    report('20 calls at the same time: device-scene', await runUnderLoad('scene', durabilities, load));
   },
   async parked() {
     report('parked runs over a restart of the coordinator', await parkRuns(numbers(values.parked)));

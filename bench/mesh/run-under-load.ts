@@ -15,19 +15,26 @@ const loads = {
     input: (): unknown => ({ text }),
   },
   'fan-out': {
+    workflow: 'fan-out',
+    peers: ['device-light'],
+    env: { 'device-light': { DEVICE_COUNT: '20' } },
+    input: (): unknown => ({
+      limit: 20,
+      steps: lights(20).map((deviceId) => ({ id: deviceId, skill: 'set-light', input: { deviceId, on: true } })),
+    }),
+  },
+  scene: {
     workflow: 'device-scene',
     peers: ['device-light'],
     env: { 'device-light': { DEVICE_COUNT: '20' } },
     input: (): unknown => ({
       limit: 20,
-      devices: Array.from({ length: 20 }, (_, index) => ({
-        kind: 'light',
-        deviceId: `light-${index + 1}`,
-        set: { on: true },
-      })),
+      devices: lights(20).map((deviceId) => ({ kind: 'light', deviceId, set: { on: true } })),
     }),
   },
 };
+
+const lights = (count: number): string[] => Array.from({ length: count }, (_, index) => `light-${index + 1}`);
 
 /** A workflow run by so many clients, each starting the next run when the one before ended. */
 export async function runUnderLoad(

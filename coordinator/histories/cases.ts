@@ -41,6 +41,7 @@ const decided = (answer: Answer): Case => moderation(0.9, { onAsk: () => answere
 export const cases: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
   'content-pipeline@1': {
     completed: pipeline(),
+    'claimed-by-its-first-call': pipeline(),
     retried: pipeline({
       agents: {
         write: (call) => (call.attempt === 1 ? busy() : completed({ title: 'Mesh', text: '# Mesh', model: 'offline' })),

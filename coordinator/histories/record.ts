@@ -67,6 +67,7 @@ async function execute(definition: WorkflowDefinition, { input, script, steer }:
     token,
     input,
     seen: { below: 1, above: [] },
+    fresh: true,
   });
   await until(() => steer?.(activities, runId) ?? true);
   await until(async () => ['completed', 'failed'].includes(await engine.status(runId)));

@@ -48,12 +48,10 @@ export async function createServer(config: Config, logger: Logger, offer?: Offer
   // Dapr has a token of its own; our sidecar takes that of the mesh.
   const engineAt =
     config.daprEndpoint === undefined
-      ? {
-          address: cleanup.use(
-            await startEngine(config, logger, { onFailure: engineFailed.resolve, onStalled: stalls.add }),
-          ).address,
-          apiToken: config.token,
-        }
+      ? toEmbedded(
+          config,
+          cleanup.use(await startEngine(config, logger, { onFailure: engineFailed.resolve, onStalled: stalls.add })),
+        )
       : { address: config.daprEndpoint };
   const coordinator = createCoordinator({
     database: { path: join(config.dataPath, 'coordinator.db'), durability: config.durability },
@@ -129,6 +127,12 @@ const startEngine = (
     logger: logger.child({ part: 'sidecar' }),
     ...listeners,
   });
+
+const toEmbedded = ({ token }: Config, { address, inProcess }: Sidecar) => ({
+  address,
+  apiToken: token,
+  interceptors: [inProcess],
+});
 
 /** What the engine holds back. It knows of the first while it starts, when there is no coordinator yet to be told. */
 class StalledInstances {

@@ -1,5 +1,5 @@
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
-import addFormats from 'ajv-formats';
+import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
+import { compileSchema } from './compile-schema.ts';
 import { MeshError } from './mesh-error.ts';
 import type { Answer, Question } from './question.ts';
 
@@ -12,15 +12,12 @@ interface AnswerViolation {
 const maxViolations = 20;
 
 /**
- * Compiles the schema of a question. A fresh validator each time: schemas come from anywhere, and two of them may claim
- * the same `$id`; answers are far too rare for the milliseconds to matter.
+ * Compiles the schema of a question.
  * @throws MeshError `INVALID_ARGUMENT` when it is no JSON Schema, or refers to one that is not part of it.
  */
 export function compileAnswerSchema(schema: Record<string, unknown>): ValidateFunction {
-  const { $schema: _dialect, ...withoutDialect } = schema;
   try {
-    // The package is CommonJS: its default export is one level down for ES modules.
-    return addFormats.default(new Ajv2020({ strict: false, allErrors: true, logger: false })).compile(withoutDialect);
+    return compileSchema(schema);
   } catch (cause) {
     const detail = cause instanceof Error ? `: ${cause.message}` : '';
     throw new MeshError('INVALID_ARGUMENT', `the schema of the question is no JSON Schema${detail}`, { cause });

@@ -25,3 +25,4 @@ export {
 } from './parts.ts';
 export { isInterrupted, isTerminal } from './task-states.ts';
 export { checkAnswer, compileAnswerSchema } from './check-answer.ts';
+export { compileSchema } from './compile-schema.ts';

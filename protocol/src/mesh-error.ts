@@ -19,6 +19,7 @@ export type MeshErrorCode =
   | 'EVENT_NOT_FOUND'
   | 'FORBIDDEN'
   | 'GUARDRAIL_TRIPPED'
+  | 'INSTANCE_REPLACED'
   | 'INTERNAL'
   | 'INVALID_ARGUMENT'
   | 'INVALID_OUTPUT'

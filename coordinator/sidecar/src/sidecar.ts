@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Interceptor } from '@grpc/grpc-js';
 import { createTokenCheck } from './api-token.ts';
 import { ClientOperations } from './engine/client-operations.ts';
 import { Engine } from './engine/engine.ts';
@@ -65,6 +66,11 @@ export interface Sidecar extends AsyncDisposable {
   readonly port: number;
   /** `host:port`, as gRPC clients want it. */
   readonly address: string;
+  /**
+   * For clients in this process, as `grpcOptions: { interceptors: [sidecar.inProcess] }` of Dapr's SDK: their calls are answered
+   * without a socket. Everything else is as over gRPC, the token too.
+   */
+  readonly inProcess: Interceptor;
   /** Where HTTP is served, if it was asked for. */
   readonly httpPort: number | undefined;
   /** Ends worker streams cleanly, answers waiting calls with UNAVAILABLE, and frees the database. Repeatable. */
@@ -146,6 +152,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     host,
     port: grpc.port,
     address: toAddress(host, grpc.port),
+    inProcess: grpc.inProcess,
     httpPort: http?.port,
     close: () => (closing ??= close()),
     async [Symbol.asyncDispose]() {

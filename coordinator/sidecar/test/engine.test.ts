@@ -72,7 +72,7 @@ async function withEngine(test: (engine: Engine, operations: ClientOperations) =
     await test(engine, new ClientOperations(engine));
   } finally {
     engine.stop();
-    database.close();
+    await database.close();
   }
 }
 

@@ -8,7 +8,14 @@ import { RawClient, type RawWorker } from './raw-client.ts';
 import { child, complete, continueAsNew, decode, kinds, raisedValues, schedule, type Action } from './turns.ts';
 import { temporaryFolder } from './world.ts';
 
-describe('the protocol', () => {
+/** How a client reaches a sidecar. */
+const ways = {
+  'over a socket': (sidecar: Sidecar, apiToken?: string) => new RawClient(sidecar.address, apiToken),
+  'in its process': (sidecar: Sidecar, apiToken?: string) => RawClient.inProcess(sidecar, apiToken),
+};
+const eachWay = Object.entries(ways);
+
+describe.each(eachWay)('the protocol %s', (_way, connect) => {
   let folder: ReturnType<typeof temporaryFolder>;
   let sidecar: Sidecar;
   let client: RawClient;
@@ -18,7 +25,7 @@ describe('the protocol', () => {
   beforeEach(async () => {
     folder = temporaryFolder();
     sidecar = await startSidecar({ path: join(folder.path, 'engine.db'), durability: 'normal' });
-    client = new RawClient(sidecar.address);
+    client = connect(sidecar);
     worker = client.worker();
     id = randomUUID();
   });
@@ -151,7 +158,7 @@ describe('the protocol', () => {
     await answer([schedule(1)]);
     await started;
     const first = await worker.nextActivity();
-    using other = new RawClient(sidecar.address);
+    using other = connect(sidecar);
     const secondWorker = other.worker();
     worker.disconnect();
     const again = await secondWorker.nextActivity();
@@ -317,6 +324,22 @@ describe('the protocol', () => {
     expect(await kept).toMatchObject({ exists: true, workflowState: { workflowStatus: WorkflowStatus.COMPLETED } });
   });
 
+  it('gives up a call at its deadline', async () => {
+    const waits = client.call('waitForInstanceCompletion', { instanceId: id }, undefined, Date.now() + 100);
+    await expect(waits).rejects.toMatchObject({ code: 4 });
+    const late = client.call('hello', {}, undefined, Date.now() - 1_000);
+    await expect(late).rejects.toMatchObject({ code: 4 });
+  });
+
+  it('ends streams and refuses calls when the sidecar closes', async () => {
+    const waits = client.call('waitForInstanceCompletion', { instanceId: id }).catch((error: unknown) => error);
+    await client.call('hello', {});
+    await sidecar.close();
+    expect(await waits).toMatchObject({ code: 14 });
+    await vi.waitFor(() => expect(worker.ended).toBeDefined());
+    await expect(start()).rejects.toMatchObject({ code: 14 });
+  });
+
   it('answers a start only after the first turn, however long a worker takes to come', async () => {
     worker.disconnect();
     let answered = false;
@@ -340,12 +363,12 @@ describe('the protocol', () => {
   });
 });
 
-describe('a sidecar with a token', () => {
+describe.each(eachWay)('a sidecar with a token %s', (_way, connect) => {
   it('answers only those who carry it', async () => {
     using folder = temporaryFolder();
     await using sidecar = await startSidecar({ path: join(folder.path, 'engine.db'), apiToken: 'secret' });
-    using stranger = new RawClient(sidecar.address);
-    using friend = new RawClient(sidecar.address, 'secret');
+    using stranger = connect(sidecar);
+    using friend = connect(sidecar, 'secret');
     await expect(stranger.call('hello', {})).rejects.toMatchObject({ code: 16 });
     await expect(friend.call('hello', {})).resolves.toBeDefined();
     const worker = stranger.worker();

@@ -201,7 +201,7 @@ describe('Engine.purgeExpired', () => {
       expect(['instances', 'payloads', 'history', 'inbox', 'timers'].map(rows)).toEqual([1, 1, 0, 2, 1]);
     } finally {
       engine.stop();
-      database.close();
+      await database.close();
     }
   });
 });
@@ -236,6 +236,6 @@ it('a family that is deeper than the stack is terminated, found and purged', { t
     expect(await operations.purge('1', { recursive: true, force: false })).toBe(GENERATIONS - 1);
   } finally {
     engine.stop();
-    database.close();
+    await database.close();
   }
 });

@@ -7,7 +7,14 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from '@bufbuild/protobuf';
-import { Client, credentials, Metadata, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
+import {
+  Client,
+  credentials,
+  Metadata,
+  type ClientReadableStream,
+  type Interceptor,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import {
   GetWorkItemsRequestSchema,
   TaskHubSidecarService,
@@ -17,6 +24,7 @@ import {
   type WorkItem,
 } from '../src/gen/durable_task_pb.ts';
 import { vi } from 'vitest';
+import type { Sidecar } from '../src/index.ts';
 
 type Methods = (typeof TaskHubSidecarService)['method'];
 type UnaryName = Exclude<keyof Methods, 'getWorkItems'>;
@@ -28,16 +36,22 @@ export class RawClient implements Disposable {
   readonly #client: Client;
   readonly #metadata = new Metadata();
 
-  constructor(address: string, apiToken?: string) {
-    this.#client = new Client(address, credentials.createInsecure());
+  constructor(address: string, apiToken?: string, interceptors: Interceptor[] = []) {
+    this.#client = new Client(address, credentials.createInsecure(), { interceptors });
     if (apiToken !== undefined) this.#metadata.set('dapr-api-token', apiToken);
   }
 
-  /** `cancelWith` ends the call early. */
+  /** A client in the sidecar's own process. Its address is nobody's: what gets there did not need a socket. */
+  static inProcess(sidecar: Sidecar, apiToken?: string): RawClient {
+    return new RawClient('127.0.0.1:1', apiToken, [sidecar.inProcess]);
+  }
+
+  /** `cancelWith` ends the call early; after `deadline` (milliseconds since 1970) it ends by itself. */
   call<Name extends UnaryName>(
     name: Name,
     request: MessageInitShape<Methods[Name]['input']>,
     cancelWith?: AbortSignal,
+    deadline = Number.POSITIVE_INFINITY,
   ): Promise<MessageShape<Methods[Name]['output']>> {
     const method: DescMethod = TaskHubSidecarService.method[name];
     const message = create<DescMessage>(method.input, request);
@@ -49,6 +63,7 @@ export class RawClient implements Disposable {
         (bytes) => fromBinary(method.output, bytes) as MessageShape<Methods[Name]['output']>,
         message,
         this.#metadata,
+        { deadline },
         (error: ServiceError | null, response) => {
           if (error !== null || response === undefined) reject(error ?? new Error('no response'));
           else resolve(response);

@@ -18,7 +18,7 @@ import type { WatcherDeps } from '../watcher/watcher-deps.ts';
 import type { Watcher } from '../watcher/watcher.ts';
 import type { ActivityScope, KitActivities, QuestionRequest } from '../workflow-kit/contract.ts';
 import { answerCall } from './answer-call.ts';
-import { markConsumed } from './consumed.ts';
+import { enterActivity } from './enter-activity.ts';
 import { sendCall } from './send.ts';
 
 export type LocalActivity = (input: unknown, context: { runId: string; key: string }) => Promise<unknown>;
@@ -42,7 +42,7 @@ export function createActivities({ deps, watcher, inputSchema, localActivities }
   const { database, signals, settings } = deps;
   const commit = <T>(scope: ActivityScope, unit: () => Unit<T>): Promise<T> =>
     database.write(function* () {
-      yield* markConsumed(signals, scope);
+      yield* enterActivity(deps, scope);
       return yield* unit();
     });
   const done = async (scope: ActivityScope, unit: () => Unit<unknown>): Promise<typeof ok> => {
@@ -69,7 +69,7 @@ export function createActivities({ deps, watcher, inputSchema, localActivities }
     local: async (input) => {
       const activity = Object.hasOwn(localActivities, input.name) ? localActivities[input.name] : undefined;
       if (!activity) throw new MeshError('NOT_FOUND', `there is no local activity "${input.name}"`);
-      await database.write(() => markConsumed(signals, input));
+      await database.write(() => enterActivity(deps, input));
       return { output: await activity(input.input, { runId: input.runId, key: input.key }) };
     },
     openChild: (input) => commit(input, () => openChild(deps, input.runId, input.child)),
@@ -104,6 +104,7 @@ async function propose(
   { proposalId, event, payload, ...scope }: Parameters<KitActivities['propose']>[0],
 ): Promise<typeof ok> {
   const { runId } = scope;
+  await deps.database.write(() => enterActivity(deps, scope));
   try {
     await deps.database.write(() =>
       receiveEvent(deps, { runId, name: event, payload, eventId: proposalId, by: 'dapr' }),
@@ -114,7 +115,6 @@ async function propose(
     const data = { message: `the event ${event} was refused: ${error.message}` };
     await deps.database.write(() => appendTimeline(deps.signals, runId, { type: 'warning', data }));
   }
-  await deps.database.write(() => markConsumed(deps.signals, scope));
   return ok;
 }
 

@@ -22,7 +22,7 @@ import type { WatcherDeps } from '../watcher/watcher-deps.ts';
 import { questionOutcome } from '../watcher/record-task.ts';
 import type { Watcher } from '../watcher/watcher.ts';
 import type { ActivityScope, CallOutcome, CallRequest, Failure, KitActivities } from '../workflow-kit/contract.ts';
-import { markConsumed } from './consumed.ts';
+import { enterActivity } from './enter-activity.ts';
 
 type SendOutput = Awaited<ReturnType<KitActivities['send']>>;
 
@@ -46,7 +46,7 @@ export async function sendCall(
 }
 
 function* prepareCall(deps: WatcherDeps, scope: ActivityScope, call: CallRequest): Unit<Prepared> {
-  yield* markConsumed(deps.signals, scope);
+  yield* enterActivity(deps, scope);
   const known = yield* loadCall(call);
   if (known) return { known };
   const owner = yield* loadRun(scope.runId);

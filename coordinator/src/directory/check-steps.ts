@@ -1,7 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { extensionUris, isMeshError, MeshError } from '@daca-mesh/protocol';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import addFormats from 'ajv-formats';
+import { compileSchema, extensionUris, isMeshError, MeshError } from '@daca-mesh/protocol';
 import { z } from 'zod';
 import type { CallRequest } from '../workflow-kit/contract.ts';
 import type { Directory } from './directory.ts';
@@ -90,9 +88,7 @@ function checkInput(peer: Peer, skillId: string | undefined, input: unknown): Is
   const published = Schemas.safeParse(extension?.params);
   const schema = id === undefined ? undefined : published.data?.schemas[id]?.input;
   if (!schema) return [];
-  // The package is CommonJS: its default export is one level down for ES modules.
-  const ajv = addFormats.default(new Ajv2020({ strict: false, allErrors: true, logger: false }));
-  const validate = ajv.compile(schema);
+  const validate = compileSchema(schema);
   if (validate(input)) return [];
   return (validate.errors ?? []).map(({ instancePath, message, params }) => ({
     path: instancePath.replaceAll('/', '.'),

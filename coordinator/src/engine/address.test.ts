@@ -25,7 +25,7 @@ describe('the address of an engine', () => {
     const runtime = new WorkflowRuntime({
       daprHost: host,
       daprPort: port,
-      grpcOptions: toGrpcOptions(defaultTiming),
+      grpcOptions: toGrpcOptions(defaultTiming, []),
     });
     const worker: object = Reflect.get(runtime, 'worker');
     expect(Reflect.get(worker, '_hostAddress')).toBe(target);

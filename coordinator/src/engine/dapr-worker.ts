@@ -1,3 +1,4 @@
+import type { Interceptor } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import {
   type ActivityMessage,
@@ -31,6 +32,7 @@ export interface DaprWorkerOptions {
   address: EngineAddress;
   timing: EngineTiming;
   apiToken: string | undefined;
+  interceptors: readonly Interceptor[];
   workflows: readonly WorkflowDefinition[];
   activities: KitActivities;
   payloads: Payloads;
@@ -80,11 +82,11 @@ export interface DaprWorker {
 
 /** Makes a worker with all workflows and activities, not started yet. */
 export function createDaprWorker(options: DaprWorkerOptions): DaprWorker {
-  const { address, timing, apiToken, logger } = options;
+  const { address, timing, apiToken, interceptors, logger } = options;
   const runtime = new WorkflowRuntime({
     daprHost: address.host,
     daprPort: address.port,
-    grpcOptions: toGrpcOptions(timing),
+    grpcOptions: toGrpcOptions(timing, interceptors),
     ...(apiToken === undefined ? {} : { daprApiToken: apiToken }),
   });
   liftLimits(runtime, maxConcurrentWorkItems);

@@ -108,6 +108,7 @@ describe.skipIf(!isWanted)(`on daprd${isWanted ? '' : ' (skipped: set MESH_TEST_
     const client = new InstanceClient({
       address: parseAddress(dapr.address),
       apiToken: undefined,
+      interceptors: [],
       timing: { ...defaultTiming, requestMs: 8_000 },
     });
     const cancel = { n: 1, token: first.activities.token, payload: {} };

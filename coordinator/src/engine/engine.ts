@@ -1,3 +1,4 @@
+import type { Interceptor } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { RunEngine } from '../outbox/run-engine.ts';
 import type { KitActivities } from '../workflow-kit/contract.ts';
@@ -19,6 +20,8 @@ export interface EngineOptions {
   address: string;
   /** What the sidecar demands of every call; without one it is DAPR_API_TOKEN, if that is set. */
   apiToken?: string | undefined;
+  /** Ways that every call takes on, such as that of a sidecar in this process (`Sidecar.inProcess`). */
+  interceptors?: readonly Interceptor[];
   workflows: readonly WorkflowDefinition[];
   activities: KitActivities;
   /** Keeps large values out of the histories; without one they travel in them. */
@@ -42,12 +45,12 @@ export interface Engine extends RunEngine, AsyncDisposable {
  * @throws MeshError `VERSION_NOT_SUPPORTED` with another @dapr/dapr; TypeError for an address it cannot use.
  */
 export function createEngine(options: EngineOptions): Engine {
-  const { apiToken, workflows, activities, logger } = options;
+  const { apiToken, interceptors = [], workflows, activities, logger } = options;
   assertKnownSdk();
   const payloads = new Payloads(options.payloadStore);
   routeSdkLogs(logger);
   const timing = { ...defaultTiming, ...options.timing };
-  const sidecar = { address: parseAddress(options.address), apiToken, timing };
+  const sidecar = { address: parseAddress(options.address), apiToken, interceptors, timing };
   const stallListeners = new Set<(stall: Stall) => void>();
   const onStall = (stall: Stall): void => {
     logger.error({ runId: stall.instanceId, reason: stall.reason, detail: stall.message }, 'run stalled');

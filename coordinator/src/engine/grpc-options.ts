@@ -1,3 +1,5 @@
+import type { ChannelOptions, Interceptor } from '@grpc/grpc-js';
+
 /** How soon an engine that went silent is given up. The defaults are for production; tests have less patience. */
 export interface EngineTiming {
   /** Longest silence on a connection before it is probed. daprd ends connections that probe every 8 s or more often. */
@@ -17,9 +19,13 @@ export const defaultTiming: EngineTiming = {
   requestMs: 10_000,
 };
 
-/** The channel options of worker and client. */
-export function toGrpcOptions({ keepaliveMs, keepaliveTimeoutMs }: EngineTiming): Record<string, number> {
+/** The channel options of worker and client, and what their calls pass. */
+export function toGrpcOptions(
+  { keepaliveMs, keepaliveTimeoutMs }: EngineTiming,
+  interceptors: readonly Interceptor[],
+): ChannelOptions {
   return {
+    interceptors,
     'grpc.keepalive_time_ms': keepaliveMs,
     'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
     'grpc.keepalive_permit_without_calls': 1,

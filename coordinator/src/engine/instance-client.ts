@@ -1,3 +1,4 @@
+import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
 import type { InstanceStatus } from '../outbox/run-engine.ts';
 import type { CarriedEnvelope, CarriedEvent } from '../workflow-kit/contract.ts';
 import type { EngineAddress } from './address.ts';
@@ -9,6 +10,7 @@ import { closeClient, readStatus } from './sdk-client.ts';
 export interface InstanceClientOptions {
   address: EngineAddress;
   apiToken: string | undefined;
+  interceptors: readonly Interceptor[];
   timing: EngineTiming;
 }
 
@@ -84,13 +86,13 @@ export class InstanceClient {
   }
 }
 
-function createClient({ address, apiToken, timing }: InstanceClientOptions): DaprWorkflowClient {
-  const withDeadline = (options: object, next: (options: object) => unknown): unknown =>
-    next({ ...options, deadline: Date.now() + timing.requestMs });
+function createClient({ address, apiToken, interceptors, timing }: InstanceClientOptions): DaprWorkflowClient {
+  const withDeadline: Interceptor = (options, next) =>
+    new InterceptingCall(next({ ...options, deadline: Date.now() + timing.requestMs }));
   return new DaprWorkflowClient({
     daprHost: address.host,
     daprPort: address.port,
-    grpcOptions: { ...toGrpcOptions(timing), interceptors: [withDeadline] },
+    grpcOptions: toGrpcOptions(timing, [withDeadline, ...interceptors]),
     ...(apiToken === undefined ? {} : { daprApiToken: apiToken }),
   });
 }

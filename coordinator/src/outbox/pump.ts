@@ -1,7 +1,7 @@
 import { isMeshError } from '@daca-mesh/protocol';
 import { all, type Database, first, killPoint, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import type { Logger } from 'pino';
-import { firstEvent, isOver, loadRun } from '../runs/run-rows.ts';
+import { firstEvent, isFresh, isOver, loadRun } from '../runs/run-rows.ts';
 import { type OutboxRow, query, type RunRow } from '../store/schema.ts';
 import type { Selectable } from 'kysely';
 import type { Signals } from '../store/signals.ts';
@@ -189,6 +189,7 @@ function* toEnvelope(row: RunRow): Unit<Envelope> {
     // Written by insertRun from a JSON value.
     input: JSON.parse(row.input) as unknown,
     seen: { below, above: [] },
+    ...(isFresh(row) ? { fresh: true } : {}),
   };
 }
 

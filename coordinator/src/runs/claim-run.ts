@@ -1,5 +1,5 @@
 import { TaskState } from '@a2a-js/sdk';
-import { dataPart, extensionUris, userMessage } from '@daca-mesh/protocol';
+import { dataPart, extensionUris, MeshError, userMessage } from '@daca-mesh/protocol';
 import { first, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import type { z } from 'zod';
 import { query, type RunRow } from '../store/schema.ts';
@@ -10,7 +10,8 @@ import { insertRun, isChild, isOver, loadRun, newToken } from './run-rows.ts';
 import { unstallRun } from './stalled-runs.ts';
 
 /**
- * The first thing every execution of an instance does: it shows its start token. A start that timed out may happen
+ * The first thing every execution of an instance does: it shows its start token; where it is fresh, together with its first
+ * activities. A start that timed out may happen
  * later, and the id of a finished run can be started again through the engine's own API, so an instance whose token
  * does not fit, or whose run is over, stops without effect. An instance without a token was started through Dapr's API:
  * where no run has its id, run and task are born here in one commit.
@@ -37,18 +38,39 @@ export function* claimRun(deps: UnitDeps, input: ClaimInput, schema: z.ZodType |
     if (input.token !== undefined) return stop('there is no such run');
     return yield* adoptInstance(deps, input, schema);
   }
-  if (isOver(row)) return stop(`the run has ended: it is ${row.status}`);
   // A repeated claim of an instance that brought its run along has no token to show.
   const broughtAlong = row.caller === engineCaller && !isChild(row);
-  const own = input.token === row.token || (input.token === undefined && broughtAlong);
-  if (!own || row.workflow !== input.workflow) return stop('another instance runs this run');
+  const refusal = refusalOf(row, input.token ?? (broughtAlong ? row.token : undefined));
+  if (refusal !== undefined) return stop(refusal);
+  if (row.workflow !== input.workflow) return stop(notOwn);
   yield* unstallRun(deps.signals, row.run_id);
   if (input.generation > row.generation) yield* forgetPast(row);
-  yield* run(markRunning({ run_id: row.run_id, generation: input.generation, updated_at: Date.now() }));
-  if (row.status === 'pending' && row.open_questions === 0 && !isChild(row)) {
-    yield* deps.core.append(row.run_id, { status: { state: TaskState.TASK_STATE_WORKING } });
-  }
+  yield* begin(deps, row, input.generation);
   return go(row, row.canceling === 0 ? {} : { begun: yield* hasBegun(row.run_id, input.generation) });
+}
+
+/**
+ * The claim of a fresh instance, in the commit of one of its first activities.
+ * @throws MeshError `INSTANCE_REPLACED`, upon which the instance stops without effect.
+ */
+export function* claimFresh(deps: UnitDeps, runId: string, token: string): Unit<void> {
+  const row = yield* loadRun(runId);
+  const refusal = row ? refusalOf(row, token) : 'there is no such run';
+  if (!row || refusal !== undefined) throw new MeshError('INSTANCE_REPLACED', refusal ?? notOwn);
+  if (row.status === 'pending') yield* begin(deps, row, row.generation);
+}
+
+const notOwn = 'another instance runs this run';
+
+function refusalOf(row: RunRow, token: string | undefined): string | undefined {
+  if (isOver(row)) return `the run has ended: it is ${row.status}`;
+  return token === row.token ? undefined : notOwn;
+}
+
+function* begin(deps: UnitDeps, row: RunRow, generation: number): Unit<void> {
+  yield* run(markRunning({ run_id: row.run_id, generation, updated_at: Date.now() }));
+  if (row.status !== 'pending' || row.open_questions > 0 || isChild(row)) return;
+  yield* deps.core.append(row.run_id, { status: { state: TaskState.TASK_STATE_WORKING } });
 }
 
 function* adoptInstance(deps: UnitDeps, input: ClaimInput, schema: z.ZodType | undefined): Unit<ClaimOutcome> {

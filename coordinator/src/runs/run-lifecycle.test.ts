@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { listQuestions } from '../inbox/inbox.ts';
 import { query } from '../store/schema.ts';
 import { eventNames, type RunEnd } from '../workflow-kit/contract.ts';
+import { requireRun } from './run-rows.ts';
 import type { Script } from './testing/scripted-engine.ts';
 import { callOf, TestMesh } from './testing/test-mesh.ts';
 
@@ -172,6 +173,36 @@ describe('a run', () => {
     mesh.engine.reconnect();
     await reaches(runId, 'canceled');
     expect(await activities.claim({ ...claim, token })).toMatchObject({ status: 'stop' });
+  });
+
+  it('is claimed by the first activity of a fresh instance, whatever that does, and of no other', async () => {
+    mesh.engine.up = false;
+    const runId = await mesh.run('waiting');
+    const { runs, database } = mesh.coordinator;
+    const { token } = await database.read(() => requireRun(runId));
+    const { activities } = mesh.engine;
+    const scope = { runId, generation: 0, seen: { below: 1, above: [] } };
+    const done: RunEnd = { status: 'completed', output: {} };
+    const wait = { waitId: `${runId}-w1`, event: 'Go' };
+    const before = await mesh.timelineTypes(runId);
+    for (const shown of ['stale', '']) {
+      const stale = { ...scope, token: shown };
+      const replaced = { code: 'INSTANCE_REPLACED' };
+      await expect(activities.send({ ...stale, call: callOf(runId, 'work') })).rejects.toMatchObject(replaced);
+      await expect(activities.wait({ ...stale, wait })).rejects.toMatchObject(replaced);
+      await expect(activities.local({ ...stale, name: 'x', key: '0', input: {} })).rejects.toBeDefined();
+      await expect(activities.finish({ ...stale, end: done })).rejects.toMatchObject(replaced);
+    }
+    expect(await mesh.timelineTypes(runId)).toEqual(before);
+    expect((await runs.get(runId)).status).toBe('pending');
+    await activities.wait({ ...scope, token, wait });
+    expect((await runs.get(runId)).status).toBe('running');
+    expect((await mesh.task(runId)).status?.state).toBe(TaskState.TASK_STATE_WORKING);
+    await activities.finish({ ...scope, end: done });
+    await expect(activities.progress({ ...scope, token, message: 'again' })).rejects.toMatchObject({
+      code: 'INSTANCE_REPLACED',
+      message: expect.stringContaining('ended'),
+    });
   });
 
   it('may be born by an instance that was started through the engine', async () => {

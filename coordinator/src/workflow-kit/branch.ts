@@ -7,6 +7,8 @@ import type { MeshError } from '@daca-mesh/protocol';
 export class Branch {
   readonly path: string;
   readonly #parent: Branch | undefined;
+  /** Where an item of a map is worked on in a branch of the run: what it does is no business of the others. */
+  isItem = false;
   #steps = 0;
   #abortion: MeshError | undefined;
 
@@ -34,6 +36,11 @@ export class Branch {
   /** Whether this is a line of execution of its own, not a branch of an `all`. */
   get isRoot(): boolean {
     return this.#parent === undefined;
+  }
+
+  /** The branch of the item of a map that this belongs to, if any. */
+  get item(): Branch | undefined {
+    return this.isItem ? this : this.#parent?.item;
   }
 
   /** Whether this is the given branch or lies below it. */

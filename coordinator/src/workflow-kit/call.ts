@@ -94,11 +94,12 @@ async function* waitBeforeRetry(run: Run, { path }: Place, attempt: number, reas
 
 function registerUndo(
   run: Run,
-  { path }: Place,
+  { branch, path }: Place,
   target: CallTarget,
   undoCall: NonNullable<CallOptions<unknown>['undo']>,
 ): Undo {
   const undo: Undo = {
+    branch,
     label: `${targetLabel(target)} at ${path}`,
     skip: false,
     result: undefined,

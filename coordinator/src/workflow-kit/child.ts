@@ -39,6 +39,7 @@ export async function* child(
   const place = { branch, path: key === undefined ? path : `${path}[${key}]` };
   const limit = timeout === undefined ? {} : { timeoutMs: toMs(timeout) };
   const undo: Undo = {
+    branch,
     label: `${definition.name} at ${place.path}`,
     skip: false,
     result: undefined,
@@ -72,10 +73,12 @@ async function* openAndWait(run: Run, request: ChildRequest, work: OpenChild): S
   const onScheduled = (activity: OpenChild['activity']): void => void (work.activity = activity);
   const opened = yield* invoke(run, 'openChild', `${path}.child`, { child: request }, { onScheduled });
   if (opened.status !== 'open') return opened;
-  const { token, seen } = opened;
-  const root = run.root ?? run.runId;
-  // Its input is in its row, and comes with the claim.
-  const envelope: CarriedEnvelope = { $mesh: 1, runId: childId, generation: 0, token, seen, root, input: null };
+  const { token, seen, fresh } = opened;
+  const marks = { $mesh: 1, runId: childId, generation: 0, token, seen, root: run.root ?? run.runId } as const;
+  const envelope: CarriedEnvelope = fresh
+    ? { ...marks, fresh, ...(await run.payloads.pack(run.runId, 'input', request.input)) }
+    : // Its input is in its row, and comes with the claim.
+      { ...marks, input: null };
   work.instance = run.orchestration.child(
     registeredName({ name: request.workflow, version: request.version }),
     envelope,

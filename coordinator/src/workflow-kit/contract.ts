@@ -26,6 +26,11 @@ interface EnvelopeMarks {
   seen: SeenEvents;
   /** Only a child has it: the run at the top of its tree, where people see what the child does. */
   root?: string;
+  /**
+   * There is nothing to ask before the workflow's own code begins: the run is in its first generation and nobody wants it
+   * canceled. Its first activities claim it then, instead of one that does nothing else.
+   */
+  fresh?: true;
 }
 
 /** Which numbered events of the run were seen: all below `below`, and the few of `above`. */
@@ -39,6 +44,8 @@ export interface ActivityScope {
   runId: string;
   generation: number;
   seen: SeenEvents;
+  /** The start token, where this activity is to claim the run: see {@link Envelope}. */
+  token?: string;
 }
 
 /** Failure of a call, a run or an activity, as data. */
@@ -153,6 +160,8 @@ export interface OpenedChild {
   /** Follows from the parent's token, so that a parent that is started over gets children that are started over. */
   token: string;
   seen: SeenEvents;
+  /** See {@link Envelope}. */
+  fresh?: true;
 }
 
 /** How a child ended: what its row says, whatever the engine tells. */
@@ -187,7 +196,7 @@ export type UndoData =
 /** Whose undo list: a child's, or the one of all items of a map. */
 export type HandedUndos = { childId: string } | { mapId: string };
 
-/** What the first activity of every execution answers. `stop`: this instance must end without effect. */
+/** What the claim answers, the first activity of every execution that is not fresh. `stop`: this instance must end without effect. */
 export type ClaimOutcome =
   | {
       status: 'go';

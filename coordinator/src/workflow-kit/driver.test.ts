@@ -1,3 +1,4 @@
+import { MeshError } from '@daca-mesh/protocol';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Mesh } from './mesh.ts';
@@ -33,6 +34,40 @@ describe('a run', () => {
     expect(times.length).toBeGreaterThan(1);
     expect(new Set(times).size).toBe(1);
     expect(times[0]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  });
+
+  it('that is fresh shows its token with its first activities, and asks for nothing', async () => {
+    const working = workflow(async function* (mesh) {
+      yield* mesh.all([mesh.call({ skill: 'a' }, {}), mesh.call({ skill: 'b' }, {})]);
+      yield* mesh.call({ skill: 'c' }, {});
+    });
+    const { engine, activities } = startRun(working, {}, {}, { fresh: true });
+    const shown: (string | undefined)[] = [];
+    const send = activities.send.bind(activities);
+    activities.send = (input) => {
+      shown.push(input.token);
+      return send(input);
+    };
+    await engine.settle();
+    expect(activities.end?.status).toBe('completed');
+    expect(shown).toEqual(['start-token', 'start-token', undefined]);
+    expect(activities.claims).toEqual([]);
+  });
+
+  it('stops without a trace where its place is taken, whatever its code makes of that', async () => {
+    const stubborn = workflow(async function* (mesh) {
+      try {
+        yield* mesh.activity('first', {});
+      } catch {
+        // It goes on.
+      }
+      yield* mesh.call({ skill: 'second' }, {});
+    });
+    const replaced = new MeshError('INSTANCE_REPLACED', 'another instance runs this run');
+    const { engine, activities } = startRun(stubborn, {}, { local: () => Promise.reject(replaced) }, { fresh: true });
+    await engine.settle();
+    expect(engine.output).toEqual({ stopped: replaced.message });
+    expect(activities.log).toEqual(['local first']);
   });
 
   it('refuses input that does not fit before anything is done', async () => {

@@ -26,7 +26,21 @@ export async function* drive(
   const start = toStart(orchestration, startedWith);
   const events = new Events(orchestration, start.token ?? '', start.seen);
   const run = new Run(orchestration, start, events, payloads, definition.uses);
-  const claim = yield* pump(run, claimRun(run, definition, start));
+  try {
+    return yield* driveRun(run, definition, start);
+  } catch (error) {
+    if (run.halted?.code === 'INSTANCE_REPLACED') return { stopped: run.halted.message };
+    throw error;
+  }
+}
+
+async function* driveRun(
+  run: Run,
+  definition: WorkflowDefinition,
+  start: Start,
+): AsyncGenerator<unknown, unknown, unknown> {
+  const { orchestration, payloads } = run;
+  const claim = start.fresh ? takeFresh(run, start) : yield* pump(run, claimRun(run, definition, start));
   if (claim.status === 'stop') return { stopped: claim.reason };
   run.events.token = claim.token;
   const root = run.branch;
@@ -34,12 +48,12 @@ export async function* drive(
   try {
     if (claim.canceled && !claim.begun) throw runCanceled(undefined);
     run.retracing = claim.canceled;
-    const input = start.generation === 0 ? claim.input : await run.unpack('input', start);
+    const input = start.generation === 0 && !start.fresh ? claim.input : await run.unpack('input', start);
     const output = yield* cancelable(run, runWorkflow(definition, createMesh(run), input));
     if (run.next) return await continueAsNew(run, run.next);
     end = { status: 'completed', output };
   } catch (error) {
-    if (run.stalled) throw run.stalled;
+    if (run.halted) throw run.halted;
     run.retracing = false;
     if (!isMeshError(error)) orchestration.warn('a workflow failed unexpectedly', { runId: run.runId, err: error });
     end = yield* pump(run, unwind(run, root, error));
@@ -54,13 +68,21 @@ export async function* drive(
   return 'ref' in output ? output.ref : output.output;
 }
 
-type Start = Pick<CarriedEnvelope, 'runId' | 'generation' | 'seen' | 'root'> & { token?: string } & Carried<'input'>;
+type Start = Pick<CarriedEnvelope, 'runId' | 'generation' | 'seen' | 'root' | 'fresh'> & {
+  token?: string;
+} & Carried<'input'>;
 
 function toStart({ instanceId }: Orchestration, startedWith: unknown): Start {
   // Only our own outbox writes the mark; the claim judges the token.
   if (typeof startedWith === 'object' && startedWith !== null && '$mesh' in startedWith)
     return startedWith as CarriedEnvelope;
   return { runId: instanceId, generation: 0, seen: { below: 1, above: [] }, input: startedWith };
+}
+
+/** What the claim of a fresh run would answer; it is made by the first activities. */
+function takeFresh(run: Run, { token = '' }: Start): Extract<ClaimOutcome, { status: 'go' }> {
+  run.claiming = token;
+  return { status: 'go', runId: run.runId, token, input: undefined, canceled: false };
 }
 
 async function* claimRun(run: Run, definition: WorkflowDefinition, start: Start): Step<ClaimOutcome> {
@@ -96,7 +118,7 @@ async function continueAsNew(run: Run, next: NonNullable<Run['next']>): Promise<
 async function* pump<T>(run: Run, step: Step<T>): AsyncGenerator<unknown, T, unknown> {
   for (;;) {
     const { done, value } = await step.next();
-    if (run.stalled) throw run.stalled;
+    if (run.halted) throw run.halted;
     if (done) return value;
     yield* sleepUntilAny(run, value);
   }
@@ -107,7 +129,7 @@ async function* cancelable<T>(run: Run, step: Step<T>): AsyncGenerator<unknown, 
   const root = run.branch;
   for (;;) {
     const { done, value } = await step.next();
-    if (run.stalled) throw run.stalled;
+    if (run.halted) throw run.halted;
     if (done) return value;
     const waits: Leaf[] = [...value];
     const hasRetraced = !run.next && run.hasRetraced(waits);

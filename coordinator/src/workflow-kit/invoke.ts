@@ -1,3 +1,4 @@
+import type { MeshErrorCode } from '@daca-mesh/protocol';
 import {
   type ActivityInput,
   type ActivityMessage,
@@ -79,7 +80,12 @@ export async function schedule<N extends ActivityName>(
       // Written by answerActivity, the only thing registered under this name.
       const reply = leaf.getResult() as ActivityReply;
       verify(run, name, message, reply);
-      if ('error' in reply) return { failure: reply.error };
+      if ('error' in reply) {
+        if (reply.error.code === ('INSTANCE_REPLACED' satisfies MeshErrorCode))
+          throw run.halt(fromFailure(reply.error));
+        return { failure: reply.error };
+      }
+      run.claiming = undefined;
       // The activity of this name gave it.
       return { output: (await run.unpack('output', reply)) as ActivityOutput<N> };
     },
@@ -88,7 +94,7 @@ export async function schedule<N extends ActivityName>(
 
 function verify(run: Run, name: ActivityName, asked: ActivityMessage, reply: ActivityReply): void {
   if (reply.key === asked.key && reply.digest === requestDigest(name, asked)) return;
-  throw run.stall(
+  throw run.halt(
     nonDeterminism({ place: placeOf(reply.key), what: reply.what }, { place: placeOf(asked.key), what: asked.what }),
   );
 }

@@ -7,43 +7,61 @@ import type { Mesh } from './mesh.ts';
 import type { Step } from './orchestration.ts';
 import { completed, failed, type Script } from './testing/scripted-activities.ts';
 import { runId, type StartedRun, startRun } from './testing/start-run.ts';
-import { defineWorkflow } from './workflow.ts';
+import { defineWorkflow, type WorkflowDefinition } from './workflow.ts';
 
 const Host = z.strictObject({ host: z.int(), waitMs: z.int().default(0) });
 
-/** Waits, reserves (which can be undone), then scans. */
-const scanHost = defineWorkflow({
-  name: 'scan-host',
+const nobody = defineWorkflow({
+  name: 'nobody',
   version: 1,
-  description: 'scans a host',
-  input: Host,
-  output: z.strictObject({ host: z.int(), open: z.int() }),
-  async *run(mesh, { host, waitMs }) {
-    if (waitMs > 0) yield* mesh.sleep(waitMs);
-    yield* mesh.call(
-      { skill: 'reserve' },
-      { host },
-      { undo: { target: { agent: 'release' }, input: () => ({ host }) } },
-    );
-    yield* mesh.call({ skill: 'scan' }, { host }, { retry: { attempts: 1 } });
-    return { host, open: host % 3 };
+  description: 'a child that nobody runs',
+  input: z.unknown(),
+  output: z.unknown(),
+  // oxlint-disable-next-line require-yield -- it needs nobody
+  async *run() {
+    return {};
   },
 });
 
-const scanAll = (options: MapOptions, after?: (mesh: Mesh) => Step<unknown>) =>
+/** Waits, reserves (which can be undone), then scans. */
+const scanHostWith = (uses: WorkflowDefinition[]) =>
+  defineWorkflow({
+    name: 'scan-host',
+    version: 1,
+    description: 'scans a host',
+    uses,
+    input: Host,
+    output: z.strictObject({ host: z.int(), open: z.int() }),
+    async *run(mesh, { host, waitMs }) {
+      if (waitMs > 0) yield* mesh.sleep(waitMs);
+      yield* mesh.call(
+        { skill: 'reserve' },
+        { host },
+        { undo: { target: { agent: 'release' }, input: () => ({ host }) } },
+      );
+      yield* mesh.call({ skill: 'scan' }, { host }, { retry: { attempts: 1 } });
+      return { host, open: host % 3 };
+    },
+  });
+
+const scanHost = scanHostWith([]);
+/** What has children of its own is worked on by lanes, however few items there are. */
+const scanHostInLanes = scanHostWith([nobody]);
+
+const scanAll = (options: MapOptions, after?: (mesh: Mesh) => Step<unknown>, each = scanHostInLanes) =>
   defineWorkflow({
     name: 'scan-all',
     version: 1,
     description: 'scans hosts',
     input: z.array(Host),
     output: z.unknown(),
-    uses: [scanHost],
+    uses: [each],
     async *run(mesh, hosts) {
       // The overloads are chosen by a literal.
       const results: unknown =
         options.onFailure === 'collect'
-          ? yield* mesh.map(hosts, scanHost, { ...options, onFailure: 'collect' })
-          : yield* mesh.map(hosts, scanHost, { ...options, onFailure: 'fail-fast' });
+          ? yield* mesh.map(hosts, each, { ...options, onFailure: 'collect' })
+          : yield* mesh.map(hosts, each, { ...options, onFailure: 'fail-fast' });
       if (after) yield* after(mesh);
       return results;
     },
@@ -127,7 +145,7 @@ describe('a map', () => {
     ]);
     const long = startRun(scanAll({ limit: 3, progress: 'hosts' }), hosts(50));
     await long.engine.settle();
-    expect(long.activities.progressed).toHaveLength(20);
+    expect(long.activities.progressed).toHaveLength(12);
   });
 
   it('never works on more items than allowed, whatever comes first', async () => {
@@ -168,11 +186,11 @@ describe('a map', () => {
     for (const length of longest.values()) expect(length).toBeLessThan(200);
   });
 
-  it('collects failures in their places', async () => {
+  it.each([scanHostInLanes, scanHost])('collects failures in their places', async (each) => {
     const script: Script = {
       agents: { scan: ({ input }) => (hostOf(input) % 4 === 1 ? failed('down') : completed({})) },
     };
-    const run = startRun(scanAll({ limit: 3, onFailure: 'collect' }), hosts(10), script);
+    const run = startRun(scanAll({ limit: 3, onFailure: 'collect' }, undefined, each), hosts(10), script);
     await run.engine.settle();
     expect(run.activities.end).toMatchObject({ status: 'completed' });
     const results: BranchResult<unknown>[] = run.engine.output as BranchResult<unknown>[];
@@ -182,49 +200,55 @@ describe('a map', () => {
     expect(released(run)).toEqual([]);
   });
 
-  it('refuses an item that does not fit as the failure of that item', async () => {
-    const items = [{ host: 1 }, { host: 'two' }, { host: 3 }];
-    const anything = defineWorkflow({
-      name: 'anything',
-      version: 1,
-      description: 'maps anything',
-      input: z.unknown(),
-      output: z.unknown(),
-      uses: [scanHost],
-      // What the types forbid comes from outside now and then.
-      run: async function* (mesh) {
-        return yield* mesh.map(items as { host: number }[], scanHost, { onFailure: 'collect' });
-      },
-    });
-    const run = startRun(anything, {});
-    await run.engine.settle();
-    expect(run.engine.output).toMatchObject([
-      { ok: true },
-      { ok: false, failure: { code: 'INVALID_ARGUMENT' } },
-      { ok: true },
-    ]);
-  });
-
-  it('fails fast: the other lanes are canceled, and everything is undone once', async () => {
-    const script: Script = { agents: { scan: ({ input }) => (hostOf(input) === 5 ? failed('down') : 'open') } };
-    const run = startRun(scanAll({ limit: 4 }), hosts(20), script);
-    await run.engine.settle();
-    expect(run.activities.end).toBeUndefined();
-    // One lane goes on, to the item that fails.
-    for (const call of run.activities.sent.filter(
-      ({ target, input }) => target.skill === 'scan' && hostOf(input) < 2,
-    )) {
-      run.activities.settle(call.callId, 1, completed({}));
+  it.each([scanHostInLanes, scanHost])(
+    'refuses an item that does not fit as the failure of that item',
+    async (each) => {
+      const items = [{ host: 1 }, { host: 'two' }, { host: 3 }];
+      const anything = defineWorkflow({
+        name: 'anything',
+        version: 1,
+        description: 'maps anything',
+        input: z.unknown(),
+        output: z.unknown(),
+        uses: [each],
+        // What the types forbid comes from outside now and then.
+        run: async function* (mesh) {
+          return yield* mesh.map(items as { host: number }[], each, { onFailure: 'collect' });
+        },
+      });
+      const run = startRun(anything, {});
       await run.engine.settle();
-    }
-    expect(run.activities.end).toMatchObject({
-      status: 'failed',
-      failure: { code: 'PEER_FAILED', message: 'scan: down' },
-    });
-    expect(released(run).toSorted((a, b) => a - b)).toEqual(reserved(run).toSorted((a, b) => a - b));
-    expect(run.engine.tree.every(({ status }) => status !== 'running')).toBe(true);
-    expect(run.activities.end).toMatchObject({ notUndone: [] });
-  });
+      expect(run.engine.output).toMatchObject([
+        { ok: true },
+        { ok: false, failure: { code: 'INVALID_ARGUMENT' } },
+        { ok: true },
+      ]);
+    },
+  );
+
+  it.each([scanHostInLanes, scanHost])(
+    'fails fast: the others are canceled, and everything is undone once',
+    async (each) => {
+      const script: Script = { agents: { scan: ({ input }) => (hostOf(input) === 5 ? failed('down') : 'open') } };
+      const run = startRun(scanAll({ limit: 4 }, undefined, each), hosts(20), script);
+      await run.engine.settle();
+      expect(run.activities.end).toBeUndefined();
+      // One lane goes on, to the item that fails.
+      for (const call of run.activities.sent.filter(
+        ({ target, input }) => target.skill === 'scan' && hostOf(input) < 2,
+      )) {
+        run.activities.settle(call.callId, 1, completed({}));
+        await run.engine.settle();
+      }
+      expect(run.activities.end).toMatchObject({
+        status: 'failed',
+        failure: { code: 'PEER_FAILED', message: 'scan: down' },
+      });
+      expect(released(run).toSorted((a, b) => a - b)).toEqual(reserved(run).toSorted((a, b) => a - b));
+      expect(run.engine.tree.every(({ status }) => status !== 'running')).toBe(true);
+      expect(run.activities.end).toMatchObject({ notUndone: [] });
+    },
+  );
 
   it('is undone in reverse order of completion over all lanes', async () => {
     const order = [30, 10, 50, 20, 60, 40];
@@ -241,40 +265,44 @@ describe('a map', () => {
     expect(released(run)).toEqual([4, 2, 5, 0, 3, 1]);
   });
 
-  it('can be canceled anywhere: nothing is undone twice, nothing is forgotten', async () => {
-    const definition = scanAll({ limit: 3 });
-    const begin = (seed: number, cancelAt: number): StartedRun => {
-      const random = generator(seed);
-      const script: Script = { agents: { scan: () => (random(2) === 0 ? completed({}) : { later: completed({}) }) } };
-      const run = startRun(
-        definition,
-        hosts(9, () => random(40)),
-        script,
-      );
-      run.engine.choose = random;
-      run.engine.beforeTurn = (turn) => {
-        if (turn === cancelAt) run.activities.raise(runId, eventNames.cancel, { reason: 'enough' });
+  it.each([scanHostInLanes, scanHost])(
+    'can be canceled anywhere: nothing is undone twice, nothing is forgotten',
+    async (each) => {
+      const definition = scanAll({ limit: 3 }, undefined, each);
+      const begin = (seed: number, cancelAt: number): StartedRun => {
+        const random = generator(seed);
+        const script: Script = { agents: { scan: () => (random(2) === 0 ? completed({}) : { later: completed({}) }) } };
+        const run = startRun(
+          definition,
+          hosts(9, () => random(40)),
+          script,
+        );
+        run.engine.choose = random;
+        run.engine.beforeTurn = (turn) => {
+          if (turn === cancelAt) run.activities.raise(runId, eventNames.cancel, { reason: 'enough' });
+        };
+        return run;
       };
-      return run;
-    };
-    const whole = begin(1, 0);
-    await whole.engine.settle();
-    expect(whole.activities.end?.status).toBe('completed');
-    for (let at = 1; at <= whole.engine.turns; at++) {
-      const run = begin(at, at);
-      await run.engine.settle();
-      if (run.activities.end?.status === 'completed') continue;
-      expect(run.activities.end, `turn ${at}`).toMatchObject({ status: 'canceled', reason: 'enough' });
-      expect(
-        released(run).toSorted((a, b) => a - b),
-        `turn ${at}`,
-      ).toEqual(reserved(run).toSorted((a, b) => a - b));
-      expect(
-        run.engine.tree.every(({ status }) => status === 'completed'),
-        `turn ${at}`,
-      ).toBe(true);
-    }
-  }, 60_000);
+      const whole = begin(1, 0);
+      await whole.engine.settle();
+      expect(whole.activities.end?.status).toBe('completed');
+      for (let at = 1; at <= whole.engine.turns; at++) {
+        const run = begin(at, at);
+        await run.engine.settle();
+        if (run.activities.end?.status === 'completed') continue;
+        expect(run.activities.end, `turn ${at}`).toMatchObject({ status: 'canceled', reason: 'enough' });
+        expect(
+          released(run).toSorted((a, b) => a - b),
+          `turn ${at}`,
+        ).toEqual(reserved(run).toSorted((a, b) => a - b));
+        expect(
+          run.engine.tree.every(({ status }) => status === 'completed'),
+          `turn ${at}`,
+        ).toBe(true);
+      }
+    },
+    60_000,
+  );
 
   it('is undone whole where a lane is canceled while it hands an item over', async () => {
     const run = startRun(scanAll({ limit: 1 }), hosts(4));
@@ -315,4 +343,71 @@ describe('a map', () => {
       expect(first.activities.sent, `stopped at ${at}`).toHaveLength(100);
     }
   }, 60_000);
+
+  it('of few items is worked on by the run itself, as many at a time as allowed', async () => {
+    const run = startRun(scanAll({ limit: 4, progress: 'hosts' }, undefined, scanHost), hosts(20), {
+      agents: { scan: () => 'open' },
+    });
+    await run.engine.settle();
+    for (let ended = 0; ended < 20; ended++) {
+      const scans = run.activities.sent.filter(({ target }) => target.skill === 'scan');
+      expect(scans).toHaveLength(Math.min(ended + 4, 20));
+      run.activities.settle(scans[ended]?.callId ?? '', 1, completed({}));
+      await run.engine.settle();
+    }
+    expect(run.engine.children.size).toBe(0);
+    expect(run.activities.end).toEqual({
+      status: 'completed',
+      output: hosts(20).map(({ host }) => ({ host, open: host % 3 })),
+    });
+    expect(run.activities.progressed.map(({ message }) => message)).toEqual(
+      [4, 8, 12, 16, 20].map((ended) => `${ended} of 20 hosts`),
+    );
+    const more = startRun(scanAll({ limit: 4 }, undefined, scanHost), hosts(21));
+    await more.engine.settle();
+    expect(more.engine.children.size).toBe(4);
+  });
+
+  it('of few items is no place for what a child may not do, and commits for the item alone', async () => {
+    const item = defineWorkflow({
+      name: 'item',
+      version: 1,
+      description: 'registers what undoes it',
+      input: z.int(),
+      output: z.int(),
+      async *run(mesh, number) {
+        if (number === 2) mesh.compensate('code', () => mesh.sleep(1));
+        yield* mesh.call(
+          { skill: 'do' },
+          { number },
+          { undo: { target: { agent: 'undo' }, input: () => ({ number }) } },
+        );
+        if (number === 1) mesh.commit();
+        return number;
+      },
+    });
+    const all = defineWorkflow({
+      name: 'all',
+      version: 1,
+      description: 'maps and fails',
+      input: z.array(z.int()),
+      output: z.unknown(),
+      uses: [item],
+      async *run(mesh, numbers) {
+        const results = yield* mesh.map(numbers, item, { onFailure: 'collect', limit: 1 });
+        yield* mesh.call(
+          { skill: 'check' },
+          { failed: results.flatMap((result) => (result.ok ? [] : [result.failure.code])) },
+        );
+        yield* mesh.call({ skill: 'bad' }, {}, { retry: { attempts: 1 } });
+      },
+    });
+    const run = startRun(all, [0, 1, 2, 3], { agents: { bad: () => failed('no', false) } });
+    await run.engine.settle();
+    const inputsOf = (skill: string) =>
+      run.activities.sent.filter(({ target }) => target.skill === skill).map(({ input }) => input);
+    expect(inputsOf('check')).toEqual([{ failed: ['INTERNAL'] }]);
+    const undone = run.activities.sent.filter((call) => call.compensating).map(({ input }) => input);
+    expect(undone).toEqual([{ number: 3 }, { number: 0 }]);
+  });
 });

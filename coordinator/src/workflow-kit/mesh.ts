@@ -144,11 +144,9 @@ export function createMesh(run: Run): Mesh {
     child: (workflow: WorkflowDefinition, input: unknown, options: ChildOptions<unknown> = {}) =>
       child(run, workflow, input, options),
     map: (items: readonly unknown[], workflow: WorkflowDefinition, options: MapOptions = {}) =>
-      mapResults(run, items, workflow, options),
+      mapResults(typed, run, items, workflow, options),
     compensate: (label: string, undo: Parameters<Mesh['compensate']>[1]) => compensate(run, label, undo),
-    commit() {
-      run.undos.length = 0;
-    },
+    commit: () => run.commit(),
     continueAsNew: (input: unknown) => continueAsNew(run, input),
     now: () => run.orchestration.now(),
     uuid: () => uuidOf(run, run.branch.nextPath()),
@@ -165,12 +163,13 @@ async function* allResults(run: Run, steps: readonly Step<unknown>[], options: A
 }
 
 async function* mapResults(
+  mesh: Mesh,
   run: Run,
   items: readonly unknown[],
   workflow: WorkflowDefinition,
   options: MapOptions,
 ): Step<unknown> {
-  const results = yield* map(run, items, workflow, options);
+  const results = yield* map(mesh, run, items, workflow, options);
   return options.onFailure === 'collect' ? results : values(results);
 }
 
@@ -196,11 +195,12 @@ async function* progress(
 }
 
 function compensate(run: Run, label: string, undo: Parameters<Mesh['compensate']>[1]): void {
-  if (typeof undo === 'function' && run.root !== undefined) {
+  if (typeof undo === 'function' && (run.root !== undefined || run.branch.item)) {
     throw new TypeError(`compensate("${label}"): a child is over when it is undone; give the call or activity as data`);
   }
   const action = undoAction(undo);
   run.undos.push({
+    branch: run.branch,
     label,
     skip: false,
     result: undefined,

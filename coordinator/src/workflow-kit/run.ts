@@ -37,8 +37,10 @@ export class Run implements Origin {
   compensating = false;
   /** Set by `continueAsNew`. */
   next: { input: unknown; sameGeneration?: boolean } | undefined;
-  /** Why this code, or this process, cannot go on with the run: it must wait, whatever the workflow makes of the error. */
-  stalled: MeshError | undefined;
+  /** Why this code, or this process, cannot go on with the run, or must not: whatever the workflow makes of the error. */
+  halted: MeshError | undefined;
+  /** The start token, until an activity has shown it to the run's row. */
+  claiming: string | undefined;
   /** How often the run was asked to try again. */
   resumes = 0;
   /**
@@ -88,10 +90,17 @@ export class Run implements Origin {
     }
   }
 
-  /** Leaves the run as it is, for an operator or a newer worker. The caller throws what this returns. */
-  stall(error: MeshError): MeshError {
-    this.stalled ??= error;
-    return this.stalled;
+  /** What was done so far stays done: by the item of a map whose code this is, or else by the whole run. */
+  commit(): void {
+    const { item } = this.branch;
+    const kept = item ? this.undos.filter(({ branch }) => !branch.isWithin(item)) : [];
+    this.undos.splice(0, this.undos.length, ...kept);
+  }
+
+  /** Leaves the run as it is, for an operator, a newer worker or another instance. The caller throws what this returns. */
+  halt(error: MeshError): MeshError {
+    this.halted ??= error;
+    return this.halted;
   }
 
   /** The value that was carried. One that is gone stalls the run. */
@@ -99,7 +108,7 @@ export class Run implements Origin {
     try {
       return await this.payloads.unpack(name, carrier);
     } catch (error) {
-      throw isMeshError(error) && error.code === 'PAYLOAD_MISSING' ? this.stall(error) : error;
+      throw isMeshError(error) && error.code === 'PAYLOAD_MISSING' ? this.halt(error) : error;
     }
   }
 
@@ -114,6 +123,7 @@ export class Run implements Origin {
   }
 
   scope(): ActivityScope {
-    return { runId: this.runId, generation: this.generation, seen: this.events.seen() };
+    const { runId, generation, claiming: token } = this;
+    return { runId, generation, seen: this.events.seen(), ...(token === undefined ? {} : { token }) };
   }
 }

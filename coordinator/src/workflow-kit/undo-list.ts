@@ -1,4 +1,5 @@
 import { isMeshError } from '@daca-mesh/protocol';
+import type { Branch } from './branch.ts';
 import type { Failure, HandedUndos, UndoData, UndoRecord } from './contract.ts';
 import type { Step } from './orchestration.ts';
 import type { Run } from './run.ts';
@@ -8,6 +9,7 @@ export const compensationAttempts = 10;
 
 /** Something to be undone if the run does not complete. Registered before the work itself is begun. */
 export interface Undo {
+  branch: Branch;
   /** What is undone, for people: `set-post-status at 4`. */
   label: string;
   /** Known not to have happened: nothing to undo. */

@@ -109,9 +109,11 @@ export class Engine {
 
   /** Waits, without holding anything but the request itself, until `isOver` accepts the instance's status. */
   async waitUntil(id: string, isOver: (status: WorkflowStatus) => boolean, signal: AbortSignal): Promise<void> {
-    const status = this.store.instances.byId(id)?.status;
-    if (status !== undefined && isOver(status)) return;
-    await this.#waiters.wait(id, isOver, signal);
+    const { database, instances } = this.store;
+    const status = instances.byId(id)?.status;
+    // No pause between a look that finds it is not over and the wait: nobody would be told of what comes in it.
+    if (status !== undefined && isOver(status)) await database.read(() => status);
+    else await this.#waiters.wait(id, isOver, signal);
   }
 
   connectWorker(stream: WorkerStream, limits: WorkerLimits): () => void {

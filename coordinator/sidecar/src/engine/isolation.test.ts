@@ -18,7 +18,7 @@ const request = (id: string) =>
 
 describe('a suspect', () => {
   let folder: string;
-  let close: () => void;
+  let close: () => Promise<void>;
   const warn = vi.fn<Logger['warn']>();
 
   beforeEach(() => {
@@ -26,9 +26,9 @@ describe('a suspect', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     warn.mockReset();
   });
-  afterEach(() => {
+  afterEach(async () => {
     vi.useRealTimers();
-    close();
+    await close();
     rmSync(folder, { recursive: true, force: true });
   });
 

@@ -20,8 +20,8 @@ describe('Quarantine', () => {
     prepareSchema(database);
     store = createStore(database);
   });
-  afterEach(() => {
-    store.database.close();
+  afterEach(async () => {
+    await store.database.close();
     rmSync(folder, { recursive: true, force: true });
   });
 

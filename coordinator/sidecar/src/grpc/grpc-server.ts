@@ -1,9 +1,10 @@
-import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { type Interceptor, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import type { TokenCheck } from '../api-token.ts';
 import { TaskHubSidecarService } from '../gen/durable_task_pb.ts';
 import type { Logger } from '../logger.ts';
 import { toAddress } from '../loopback.ts';
 import { SidecarError } from '../sidecar-error.ts';
+import { createInProcessInterceptor } from './in-process.ts';
 import { RpcError } from './rpc-error.ts';
 import { adaptService, type CallPolicy, type ServiceHandlers } from './service-adapter.ts';
 
@@ -22,6 +23,8 @@ export interface GrpcServerOptions {
 /** A listening gRPC side. */
 export interface GrpcSide {
   readonly port: number;
+  /** Leads the calls of clients in this process to the same handlers, without a socket. */
+  readonly inProcess: Interceptor;
   /** Lets calls in flight finish, for at most `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
@@ -53,13 +56,18 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     // Introspection that nobody reads, at a price per call.
     'grpc.enable_channelz': 0,
   });
-  const { definition, implementation } = adaptService(TaskHubSidecarService, handlers, {
+  const policy: CallPolicy = {
     guard: tokenGuard(isTokenValid),
     onInternalError: (error) => logger.error({ err: error }, 'call failed'),
-  });
+  };
+  const { definition, implementation } = adaptService(TaskHubSidecarService, handlers, policy);
   server.addService(definition, implementation);
   const port = await listen(server, toAddress(host, options.port));
-  return { port, close: (graceMs) => close(server, graceMs) };
+  return {
+    port,
+    inProcess: createInProcessInterceptor(TaskHubSidecarService, handlers, policy),
+    close: (graceMs) => close(server, graceMs),
+  };
 }
 
 /** daprd's answer to a missing or wrong token. */

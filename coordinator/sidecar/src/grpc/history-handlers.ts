@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import type { ClientOperations } from '../engine/client-operations.ts';
+import type { Engine } from '../engine/engine.ts';
 import {
   GetInstanceHistoryResponseSchema,
   ListInstanceIDsResponseSchema,
@@ -15,16 +16,20 @@ const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
 /** What operators' tools ask for: which instances there are, what they did, and to do it again from some point. */
 export function historyHandlers(
+  engine: Engine,
   operations: ClientOperations,
 ): Pick<Handlers, 'listInstanceIDs' | 'getInstanceHistory' | 'rerunWorkflowFromEvent'> {
   return {
     listInstanceIDs: async ({ pageSize, continuationToken }) => {
-      const { ids, ...rest } = operations.list(pageSize || NO_LIMIT, continuationToken);
+      const list = () => operations.list(pageSize || NO_LIMIT, continuationToken);
+      const { ids, ...rest } = await engine.store.database.read(list);
       return create(ListInstanceIDsResponseSchema, { instanceIds: ids, ...rest });
     },
 
     getInstanceHistory: async ({ instanceId }) =>
-      create(GetInstanceHistoryResponseSchema, { events: operations.history(instanceId) }),
+      create(GetInstanceHistoryResponseSchema, {
+        events: await engine.store.database.read(() => operations.history(instanceId)),
+      }),
 
     rerunWorkflowFromEvent: async (request, { signal }) => {
       const { sourceInstanceId: sourceId, newInstanceId: newId, newChildWorkflowInstanceId: newChildId } = request;

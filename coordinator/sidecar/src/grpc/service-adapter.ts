@@ -142,7 +142,7 @@ function serveStream(
   };
 }
 
-function toServiceError(error: unknown, policy: CallPolicy): { code: status; details: string } {
+export function toServiceError(error: unknown, policy: CallPolicy): { code: status; details: string } {
   const { code, message, cause } = toRpcError(error);
   if (code === status.INTERNAL) policy.onInternalError(cause ?? error);
   return { code, details: message };

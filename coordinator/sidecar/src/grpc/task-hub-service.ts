@@ -32,12 +32,13 @@ type Handlers = ServiceHandlers<(typeof TaskHubSidecarService)['method']>;
 export function createTaskHubService(engine: Engine, maxUnackedPerStream: number): Handlers {
   const operations = new ClientOperations(engine);
 
-  const describe = (request: GetInstanceRequest): GetInstanceResponse => {
-    const instance = operations.get(request.instanceId);
-    if (instance === undefined) return create(GetInstanceResponseSchema, { exists: false });
-    const payloads = request.getInputsAndOutputs ? engine.store.instances.payloads(instance.run) : undefined;
-    return create(GetInstanceResponseSchema, { exists: true, workflowState: toWorkflowState(instance, payloads) });
-  };
+  const describe = (request: GetInstanceRequest): Promise<GetInstanceResponse> =>
+    engine.store.database.read(() => {
+      const instance = operations.get(request.instanceId);
+      if (instance === undefined) return create(GetInstanceResponseSchema, { exists: false });
+      const payloads = request.getInputsAndOutputs ? engine.store.instances.payloads(instance.run) : undefined;
+      return create(GetInstanceResponseSchema, { exists: true, workflowState: toWorkflowState(instance, payloads) });
+    });
   const completeTurn = async (request: WorkflowResponse, { sizeBytes }: CallContext) => {
     await engine.completeTurn(request, sizeBytes);
     return create(CompleteTaskResponseSchema);
@@ -117,7 +118,7 @@ export function createTaskHubService(engine: Engine, maxUnackedPerStream: number
     completeWorkflowTask: completeTurn,
     completeOrchestratorTask: completeTurn,
 
-    ...historyHandlers(operations),
+    ...historyHandlers(engine, operations),
   };
 }
 

@@ -59,10 +59,13 @@ export class WorkflowApi {
     return this.#control(verb, subject);
   }
 
-  #get(id: string): Reply {
-    const instance = this.#operations.get(id);
-    if (instance === undefined) throw noSuchWorkflow(id);
-    return { status: 200, body: toWorkflowView(instance, this.#engine.store.instances.payloads(instance.run)) };
+  #get(id: string): Promise<Reply> {
+    const { database, instances } = this.#engine.store;
+    return database.read(() => {
+      const instance = this.#operations.get(id);
+      if (instance === undefined) throw noSuchWorkflow(id);
+      return { status: 200, body: toWorkflowView(instance, instances.payloads(instance.run)) };
+    });
   }
 
   async #start(name: string, id: string, body: Buffer): Promise<Reply> {

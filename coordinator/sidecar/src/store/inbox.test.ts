@@ -21,8 +21,8 @@ describe('the first rows of an inbox', () => {
       for (const run of [1, 2]) inbox.add(run, { kind: EventKind.eventRaised, bytes: new Uint8Array(100).fill(n) });
     }
   });
-  afterEach(() => {
-    database.close();
+  afterEach(async () => {
+    await database.close();
     rmSync(folder, { recursive: true, force: true });
   });
 

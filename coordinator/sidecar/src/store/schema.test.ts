@@ -18,12 +18,12 @@ describe('prepareSchema', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  const prepare = (): void => {
+  const prepare = async (): Promise<void> => {
     const database = new SqliteDatabase(path, 'normal', () => {});
     try {
       prepareSchema(database);
     } finally {
-      database.close();
+      await database.close();
     }
   };
   const write = (sql: string): void => {
@@ -37,31 +37,31 @@ describe('prepareSchema', () => {
     return [database.prepare('PRAGMA user_version').get(), columns.map(({ name }) => name), indexes];
   };
 
-  it('brings a file of version 1 to what a new file has, and keeps what is in it', () => {
-    prepare();
+  it('brings a file of version 1 to what a new file has, and keeps what is in it', async () => {
+    await prepare();
     const fresh = schema();
     rmSync(path);
     write(dumpOfVersion1);
-    prepare();
+    await prepare();
     expect(schema()).toEqual(fresh);
-    prepare();
+    await prepare();
     using database = new DatabaseSync(path);
     const ids = database.prepare('SELECT id FROM instances ORDER BY run').all();
     expect(ids.map(({ id }) => id)).toEqual(['over', 'active', 'child', 'later']);
   });
 
-  it('leaves a file as it was if it cannot bring it up to date', () => {
+  it('leaves a file as it was if it cannot bring it up to date', async () => {
     write(`${dumpOfVersion1} CREATE TABLE instances_by_end (taken);`);
-    expect(prepare).toThrow('instances_by_end');
+    await expect(prepare()).rejects.toThrow('instances_by_end');
     write('DROP TABLE instances_by_end;');
     expect(schema()[0]).toEqual({ user_version: 1 });
-    prepare();
+    await prepare();
   });
 
-  it('refuses a file of a newer version, or of something else', () => {
+  it('refuses a file of a newer version, or of something else', async () => {
     write('PRAGMA user_version = 99;');
-    expect(prepare).toThrow(expect.objectContaining({ code: 'DATABASE_VERSION' }));
+    await expect(prepare()).rejects.toThrow(expect.objectContaining({ code: 'DATABASE_VERSION' }));
     write('PRAGMA user_version = 0; CREATE TABLE something (else_ INTEGER);');
-    expect(prepare).toThrow(expect.objectContaining({ code: 'DATABASE_VERSION' }));
+    await expect(prepare()).rejects.toThrow(expect.objectContaining({ code: 'DATABASE_VERSION' }));
   });
 });

@@ -21,8 +21,8 @@ describe('SqliteDatabase', () => {
       CREATE TABLE owners (id INTEGER PRIMARY KEY);
       CREATE TABLE owned (owner INTEGER REFERENCES owners (id) DEFERRABLE INITIALLY DEFERRED);`);
   });
-  afterEach(() => {
-    database.close();
+  afterEach(async () => {
+    await database.close();
     rmSync(folder, { recursive: true, force: true });
   });
 

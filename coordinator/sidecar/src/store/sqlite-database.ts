@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { SidecarError } from '../sidecar-error.ts';
 
@@ -40,14 +41,21 @@ function isFileFault(error: unknown): boolean {
  * The engine's only way to disk. Writes are units of work; all units that were asked for within one turn of the event
  * loop share one BEGIN…COMMIT and so one wait for the disk, each inside a savepoint of its own so that one can fail alone.
  *
- * The rule everything else rests on: a unit's promise settles only after COMMIT returned. When COMMIT fails nobody knows
- * what is on disk, so every unit of the group fails and nothing is read or written any more until the process is restarted.
+ * The disk is waited for beside the event loop: SQLite commits to its log without syncing it (`synchronous=NORMAL` still
+ * syncs wherever a checkpoint's order depends on it), then the log is synced here. Groups follow one another.
+ *
+ * The rule everything else rests on: a unit's promise settles only once its group is on disk. When that fails nobody knows
+ * what is there, so every unit of the group fails and nothing is read or written any more until the process is restarted.
  */
 export class SqliteDatabase {
   readonly #handle: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #onFailed: (error: SidecarError) => void;
+  readonly #log: SqliteLog | undefined;
   #pending: PendingUnit[] = [];
+  /** A group is about to be committed, or waits for the disk. */
+  #isUnderWay = false;
+  #syncing: Promise<void> | undefined;
   #failure: SidecarError | undefined;
   #isCommitting = false;
 
@@ -55,7 +63,8 @@ export class SqliteDatabase {
     refuseLostFile(path);
     this.#handle = new DatabaseSync(path);
     this.#onFailed = onFailed;
-    this.#handle.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`);
+    this.#handle.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+    this.#log = durability === 'full' ? new SqliteLog(path) : undefined;
   }
 
   /** Runs `work` in the next group commit. It must be synchronous and touch nothing but the database. */
@@ -77,29 +86,48 @@ export class SqliteDatabase {
         settle: () => settle(),
         fail: reject,
       });
-      // setImmediate runs after the sockets of this loop turn were read, so requests that arrived together share a commit.
-      if (this.#pending.length === 1) setImmediate(() => this.flush());
+      this.#schedule();
     });
   }
 
-  /** Commits what is pending now. */
+  /** What `work` reads, for those outside: once all of it is on disk. @throws SidecarError `DATABASE_FAILED` if that fails. */
+  async read<T>(work: () => T): Promise<T> {
+    const value = work();
+    await this.#syncing;
+    if (this.#failure?.code === 'DATABASE_FAILED') throw this.#failure;
+    return value;
+  }
+
+  /** Commits what is pending, unless a group waits for the disk; once it is there, the next one begins by itself. */
   flush(): void {
-    const units = this.#pending;
-    if (units.length === 0 || this.#failure !== undefined) return;
-    this.#pending = [];
+    if (this.#pending.length === 0 || this.#syncing !== undefined || this.#failure !== undefined) return;
+    const units = this.#pending.splice(0);
     this.#isCommitting = true;
     try {
       this.run('BEGIN IMMEDIATE');
       for (const unit of units) this.#runInSavepoint(unit);
       this.run('COMMIT');
     } catch (cause) {
-      this.#fail(cause, [...units, ...this.#pending]);
+      this.#fail(cause, units);
       return;
     } finally {
       this.#isCommitting = false;
     }
-    // Refusals wait for the COMMIT too: their reason may be something another unit of the group has just written.
-    for (const unit of units) unit.settle();
+    const settle = (): void => {
+      this.#syncing = undefined;
+      this.#isUnderWay = false;
+      // Refusals wait for the disk too: their reason may be something another unit of the group has just written.
+      for (const unit of units) unit.settle();
+      this.#schedule();
+    };
+    if (this.#log === undefined) {
+      settle();
+      return;
+    }
+    this.#syncing = this.#log.sync().then(settle, (cause: unknown) => {
+      this.#syncing = undefined;
+      this.#fail(cause, units);
+    });
   }
 
   run(sql: string, ...values: SQLInputValue[]): { changes: number; lastInsertRowid: number } {
@@ -125,11 +153,16 @@ export class SqliteDatabase {
     this.#handle.exec(sql);
   }
 
-  close(): void {
-    this.flush();
+  /** Commits what is pending, and closes. */
+  async close(): Promise<void> {
+    while (this.#syncing !== undefined || (this.#pending.length > 0 && this.#failure === undefined)) {
+      if (this.#syncing === undefined) this.flush();
+      else await this.#syncing;
+    }
     this.#failure ??= new SidecarError('CLOSED', 'the sidecar is closed');
     this.#statements.clear();
     this.#handle.close();
+    await this.#log?.[Symbol.asyncDispose]();
   }
 
   #statement(sql: string): StatementSync {
@@ -148,9 +181,16 @@ export class SqliteDatabase {
       return read();
     } catch (error) {
       if (this.#isCommitting || !isFileFault(error)) throw error;
-      this.#fail(error, this.#pending);
+      this.#fail(error);
       throw this.#failure ?? error;
     }
+  }
+
+  #schedule(): void {
+    if (this.#isUnderWay || this.#pending.length === 0) return;
+    this.#isUnderWay = true;
+    // setImmediate runs after the sockets of this loop turn were read, so requests that arrived together share a commit.
+    setImmediate(() => this.flush());
   }
 
   #runInSavepoint(unit: PendingUnit): void {
@@ -166,7 +206,7 @@ export class SqliteDatabase {
     this.run('RELEASE unit');
   }
 
-  #fail(cause: unknown, units: PendingUnit[]): void {
+  #fail(cause: unknown, units: PendingUnit[] = []): void {
     const reason = cause instanceof Error ? cause.message : String(cause);
     this.#failure = new SidecarError(
       'DATABASE_FAILED',
@@ -175,14 +215,34 @@ export class SqliteDatabase {
         cause,
       },
     );
-    this.#pending = [];
+    const failed = [...units, ...this.#pending.splice(0)];
     try {
       this.#handle.exec('ROLLBACK');
     } catch {
       // SQLite has rolled back by itself.
     }
-    for (const unit of units) unit.fail(this.#failure);
+    for (const unit of failed) unit.fail(this.#failure);
     this.#onFailed(this.#failure);
+  }
+}
+
+/** The write-ahead log of a database that is open: the same file for as long as it is. */
+class SqliteLog implements AsyncDisposable {
+  readonly #path: string;
+  #file: Promise<FileHandle> | undefined;
+
+  constructor(databasePath: string) {
+    this.#path = `${databasePath}-wal`;
+  }
+
+  async sync(): Promise<void> {
+    // For writing too: not every system syncs what is only read.
+    this.#file ??= open(this.#path, 'r+');
+    await (await this.#file).datasync();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#file)?.close();
   }
 }
 

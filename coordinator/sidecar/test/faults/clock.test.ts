@@ -40,9 +40,9 @@ describe('a clock that is set', () => {
     });
     await engine.start();
   });
-  afterEach(() => {
+  afterEach(async () => {
     engine.stop();
-    database.close();
+    await database.close();
     folder[Symbol.dispose]();
     vi.useRealTimers();
   });

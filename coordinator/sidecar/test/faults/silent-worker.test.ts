@@ -48,7 +48,7 @@ async function startNetwork(port: number) {
 
 it('a worker that is gone without a word loses what it had to one that is there', { timeout: 40_000 }, async () => {
   using folder = temporaryFolder();
-  using stack = new DisposableStack();
+  await using stack = new AsyncDisposableStack();
   const database = new SqliteDatabase(join(folder.path, 'engine.db'), 'normal', () => {});
   stack.defer(() => database.close());
   prepareSchema(database);

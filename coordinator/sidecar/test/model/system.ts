@@ -80,7 +80,7 @@ export class System implements AsyncDisposable {
     }
     engine.stop();
     disconnect();
-    before.close();
+    await before.close();
     ({ database: this.#database, engine: this.#engine } = this.#open());
     await this.#engine.start();
     this.setMood(this.#mood);
@@ -142,12 +142,11 @@ export class System implements AsyncDisposable {
     ) as Record<string, Seen>;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#engine.stop();
     this.#disconnect();
-    this.#database.close();
+    await this.#database.close();
     rmSync(this.#folder, { recursive: true, force: true });
-    return Promise.resolve();
   }
 
   #path(): string {

@@ -17,7 +17,12 @@ export function startRun(
   definition: WorkflowDefinition,
   input: unknown,
   script: Script = {},
-  options: { raw?: boolean; payloads?: Payloads; startedOver?: { activities: ScriptedActivities; token: string } } = {},
+  options: {
+    raw?: boolean;
+    fresh?: true;
+    payloads?: Payloads;
+    startedOver?: { activities: ScriptedActivities; token: string };
+  } = {},
 ): StartedRun {
   const raise: Raise = (id, name, event) => engine.raise(name, event, id);
   const activities = options.startedOver?.activities ?? new ScriptedActivities(script, raise);
@@ -32,7 +37,16 @@ export function startRun(
     payloads: options.payloads ?? new Payloads(),
   });
   const { token } = activities;
-  const envelope: Envelope = { $mesh: 1, runId, generation: 0, token, input, seen: { below: 1, above: [] } };
+  const { fresh } = options;
+  const envelope: Envelope = {
+    $mesh: 1,
+    runId,
+    generation: 0,
+    token,
+    input,
+    seen: { below: 1, above: [] },
+    ...(fresh ? { fresh } : {}),
+  };
   // Dapr's own API gives an instance the bare input.
   engine.start(options.raw ? input : envelope);
   return { engine, activities };

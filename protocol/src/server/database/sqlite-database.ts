@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { MeshError } from '../../mesh-error.ts';
@@ -7,8 +8,12 @@ import type { Database, Step, StepResult, Unit } from './unit.ts';
 
 /**
  * `node:sqlite` with group commit. Units queue up while the event loop is busy and then run in one transaction, each in
- * a savepoint of its own; their promises settle after the COMMIT returned. The whole batch runs in one synchronous
- * stretch, so no read ever sees what is not committed.
+ * a savepoint of its own; their promises settle once it is durable. The whole batch runs in one synchronous stretch, so
+ * no read ever sees what is not committed.
+ *
+ * With `full`, the disk is waited for beside the event loop: SQLite commits to its log without syncing it (and with
+ * `synchronous=NORMAL` still syncs wherever a checkpoint's order depends on it), then the log is synced here, and only
+ * then the batch is settled and the next one begun. A read that saw what is being synced is answered after it.
  */
 
 /** How {@link openSqliteDatabase} opens a database. */
@@ -50,10 +55,11 @@ export function openSqliteDatabase(options: SqliteDatabaseOptions): Database {
   try {
     handle = new DatabaseSync(options.path);
     handle.exec(
-      `PRAGMA journal_mode=WAL; PRAGMA synchronous=${options.durability === 'normal' ? 'NORMAL' : 'FULL'}; PRAGMA foreign_keys=ON; PRAGMA cache_size=-8000; PRAGMA wal_autocheckpoint=4000`,
+      'PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-8000; PRAGMA wal_autocheckpoint=4000',
     );
     migrate(handle, options.schemas ?? []);
-    return new SqliteDatabase(handle, lock);
+    const log = options.durability === 'normal' ? undefined : new SqliteLog(options.path);
+    return new SqliteDatabase(handle, lock, log);
   } catch (cause) {
     handle?.close();
     lock[Symbol.dispose]();
@@ -91,22 +97,49 @@ function runCallback(callback: () => void): void {
   }
 }
 
+/** The write-ahead log of a database that is open: the same file for as long as it is. */
+class SqliteLog implements AsyncDisposable {
+  readonly #path: string;
+  #file: Promise<FileHandle> | undefined;
+
+  constructor(databasePath: string) {
+    this.#path = `${databasePath}-wal`;
+  }
+
+  async sync(): Promise<void> {
+    // For writing too: not every system syncs what is only read.
+    this.#file ??= open(this.#path, 'r+');
+    await (await this.#file).datasync();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#file)?.close();
+  }
+}
+
 class SqliteDatabase implements Database {
   readonly #handle: DatabaseSync;
   readonly #lock: Disposable;
+  readonly #log: SqliteLog | undefined;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #savepoint: StatementSync;
   readonly #release: StatementSync;
   readonly #statements = new Map<string, { statement: StatementSync; reads: boolean }>();
   #queue: Queued[] = [];
-  #scheduled = false;
-  #failure: MeshError | undefined;
+  /** A batch is about to be committed, or waits for the disk. */
+  #isUnderWay = false;
+  /** Of the batch that waits for the disk: resolves with what went wrong, if anything did. */
+  #syncing: Promise<MeshError | undefined> | undefined;
+  /** Why nothing is taken any more. */
+  #refusal: MeshError | undefined;
+  #closing: Promise<void> | undefined;
   readonly #failed = Promise.withResolvers<MeshError>();
 
-  constructor(handle: DatabaseSync, lock: Disposable) {
+  constructor(handle: DatabaseSync, lock: Disposable, log: SqliteLog | undefined) {
     this.#handle = handle;
     this.#lock = lock;
+    this.#log = log;
     this.#begin = handle.prepare('BEGIN IMMEDIATE');
     this.#commit = handle.prepare('COMMIT');
     this.#savepoint = handle.prepare('SAVEPOINT unit');
@@ -119,8 +152,8 @@ class SqliteDatabase implements Database {
 
   write<T>(unit: () => Unit<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (this.#failure) {
-        reject(this.#failure);
+      if (this.#refusal) {
+        reject(this.#refusal);
         return;
       }
       // The queue erases T; `resolve` gets exactly what this unit returned.
@@ -130,35 +163,39 @@ class SqliteDatabase implements Database {
   }
 
   async read<T>(unit: () => Unit<T>): Promise<T> {
-    if (this.#failure) throw this.#failure;
-    return this.#drive(unit(), []);
+    if (this.#refusal) throw this.#refusal;
+    const value = this.#drive(unit(), []);
+    const failure = this.#syncing && (await this.#syncing);
+    if (failure) throw failure;
+    return value;
   }
 
-  async close(): Promise<void> {
-    if (this.#queue.length > 0) this.#flush();
-    if (!this.#failure) {
-      this.#failure = new MeshError('STORE_FAILED', 'the database is closed');
-      this.#statements.clear();
-      this.#handle.close();
-      this.#lock[Symbol.dispose]();
-    }
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      if (this.#queue.length > 0) this.#flush();
-      if (this.#queue.length > 0) this.#schedule();
-    });
+  async #close(): Promise<void> {
+    this.#refusal ??= new MeshError('STORE_FAILED', 'the database is closed');
+    while (this.#syncing || this.#queue.length > 0) {
+      if (this.#syncing) await this.#syncing;
+      else this.#flush();
+    }
+    await this.#letGo();
   }
 
+  #schedule(): void {
+    if (this.#isUnderWay || this.#queue.length === 0) return;
+    this.#isUnderWay = true;
+    setImmediate(() => this.#flush());
+  }
+
+  /** Commits a batch; once it is durable it is settled, and the next one is begun. */
   #flush(): void {
+    if (this.#queue.length === 0 || this.#syncing) return;
     const batch = this.#queue.splice(0, maxBatch);
     const callbacks: (() => void)[] = [];
     let outcomes: Outcome[];
@@ -170,12 +207,23 @@ class SqliteDatabase implements Database {
       this.#fail(batch, cause);
       return;
     }
-    for (const [index, { resolve, reject }] of batch.entries()) {
-      const outcome = outcomes[index];
-      if (outcome?.ok) resolve(outcome.value);
-      else reject(outcome?.error);
-    }
-    for (const callback of callbacks) runCallback(callback);
+    const settle = (): undefined => {
+      this.#syncing = undefined;
+      this.#isUnderWay = false;
+      for (const [index, { resolve, reject }] of batch.entries()) {
+        const outcome = outcomes[index];
+        if (outcome?.ok) resolve(outcome.value);
+        else reject(outcome?.error);
+      }
+      for (const callback of callbacks) runCallback(callback);
+      this.#schedule();
+    };
+    if (this.#log) {
+      this.#syncing = this.#log.sync().then(settle, (cause: unknown) => {
+        this.#syncing = undefined;
+        return this.#fail(batch, cause);
+      });
+    } else settle();
   }
 
   #runInSavepoint(unit: () => Unit<unknown>, callbacks: (() => void)[]): Outcome {
@@ -231,11 +279,21 @@ class SqliteDatabase implements Database {
   }
 
   /** After a failed commit nobody knows what is on disk: everything is refused until the file is opened again. */
-  #fail(batch: readonly Queued[], cause: unknown): void {
-    this.#failure = new MeshError('STORE_FAILED', 'a commit failed; the process must restart and recover', { cause });
-    for (const { reject } of [...batch, ...this.#queue.splice(0)]) reject(this.#failure);
+  #fail(batch: readonly Queued[], cause: unknown): MeshError {
+    const failure = new MeshError('STORE_FAILED', 'a commit failed; the process must restart and recover', { cause });
+    this.#refusal = failure;
+    for (const { reject } of [...batch, ...this.#queue.splice(0)]) reject(failure);
+    // Whatever goes wrong with that: the file is not written any more.
+    this.#letGo().catch(() => undefined);
+    this.#failed.resolve(failure);
+    return failure;
+  }
+
+  async #letGo(): Promise<void> {
+    if (!this.#handle.isOpen) return;
+    this.#statements.clear();
     this.#handle.close();
     this.#lock[Symbol.dispose]();
-    this.#failed.resolve(this.#failure);
+    await this.#log?.[Symbol.asyncDispose]();
   }
 }

@@ -1,15 +1,17 @@
 import { run, type Unit } from '@daca-mesh/protocol/server';
 import { unstallRun } from '../runs/stalled-runs.ts';
+import { claimFresh } from '../runs/claim-run.ts';
+import type { UnitDeps } from '../runs/unit-deps.ts';
 import { query } from '../store/schema.ts';
-import type { Signals } from '../store/signals.ts';
 import type { ActivityScope } from '../workflow-kit/contract.ts';
 
 /**
- * Closes the outbox rows of events the workflow has consumed: they need not be raised again. An activity also shows that
- * the run goes on, where it was stalled.
+ * What the first commit of every activity begins with. It closes the outbox rows of events the workflow has consumed: they
+ * need not be raised again. It shows that the run goes on, where it was stalled, and claims it, where its instance is fresh.
  */
-export function* markConsumed(signals: Signals, { runId, seen }: Pick<ActivityScope, 'runId' | 'seen'>): Unit<void> {
-  yield* unstallRun(signals, runId);
+export function* enterActivity(deps: UnitDeps, { runId, seen, token }: ActivityScope): Unit<void> {
+  if (token !== undefined) yield* claimFresh(deps, runId, token);
+  yield* unstallRun(deps.signals, runId);
   if (seen.below <= 1 && seen.above.length === 0) return;
   yield* run(
     query
