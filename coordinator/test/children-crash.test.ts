@@ -27,8 +27,10 @@ const cases = [
   ['child-opened:3', 'tree', { twigs }, 'completed', ofTree],
   ['child-ended:3', 'tree', { twigs }, 'completed', ofTree],
   ['item-settled:5', 'wood', { steps, limit: 3 }, 'completed', ofWood],
+  ['call-settled:5', 'shrub', { steps, limit: 3 }, 'completed', ofWood],
   // The call that is refused is undone too: an agent that fails may have done something.
   ['compensating:5', 'wood', { steps, limit: 3, last: refused }, 'failed', [...undoing(ofWood), 'undo-last']],
+  ['compensating:5', 'shrub', { steps, limit: 3, last: refused }, 'failed', [...undoing(ofWood), 'undo-last']],
 ] satisfies [string, string, unknown, string, string[]][];
 
 describe('a coordinator with children that is killed', () => {

@@ -6,7 +6,7 @@ import { stallRun } from '../src/runs/stalled-runs.ts';
 import type { Run } from '../src/runs/run-view.ts';
 import { EngineMesh, patiently } from './engine-mesh.ts';
 import { type EngineOfTest, engines } from './engines.ts';
-import { tree, wood } from './fixtures/tree.ts';
+import { shrub, tree, wood } from './fixtures/tree.ts';
 
 const names = (count: number, ms = 0): { name: string; ms: number }[] =>
   Array.from({ length: count }, (_, index) => ({ name: `s${index}`, ms }));
@@ -29,7 +29,8 @@ describe.each(engines)('children on $name', (engine) => {
   }, 90_000);
   afterAll(() => running[Symbol.asyncDispose]());
 
-  const start = (): Promise<EngineMesh> => EngineMesh.start([tree, wood], running.environment['DAPR_GRPC_ENDPOINT']);
+  const start = (): Promise<EngineMesh> =>
+    EngineMesh.start([shrub, tree, wood], running.environment['DAPR_GRPC_ENDPOINT']);
 
   it('show on their root: calls, progress, questions and events, each with where it comes from', async () => {
     await using mesh = await start();
@@ -170,19 +171,21 @@ describe.each(engines)('children on $name', (engine) => {
 
   it('work through many items, no more at a time than allowed', async () => {
     await using mesh = await start();
-    for (const [count, limit] of [
-      [3, 5],
-      [50, 5],
+    for (const [workflow, count, limit, children] of [
+      ['wood', 3, 5, 3],
+      ['wood', 50, 5, 5],
+      ['shrub', 20, 5, 0],
+      ['shrub', 21, 5, 5],
     ] as const) {
       mesh.load.most = 0;
-      const runId = await mesh.run('wood', { steps: names(count, 2), limit });
+      const runId = await mesh.run(workflow, { steps: names(count, 2), limit });
       const run = await mesh.ended(runId);
       expect(run.output).toEqual(names(count).map(({ name }) => name));
       expect(mesh.load.most).toBeLessThanOrEqual(limit);
-      expect(await mesh.children(runId)).toHaveLength(Math.min(count, limit));
+      expect(await mesh.children(runId)).toHaveLength(children);
     }
     expect(new Set(mesh.effects).size).toBe(50);
-    expect(mesh.effects).toHaveLength(53);
+    expect(mesh.effects).toHaveLength(94);
   }, 90_000);
 
   it('are canceled with their root, and what they did is undone once, by the root', async () => {
