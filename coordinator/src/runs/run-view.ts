@@ -65,6 +65,7 @@ export function toRun(row: RunRow): Run {
     links: {
       self,
       timeline: `${self}/timeline`,
+      calls: `${self}/calls`,
       events: `${self}/events`,
       artifacts: `${self}/artifacts`,
       questions: `/questions?runId=${row.run_id}`,
