@@ -81,9 +81,19 @@ export function createActivities({ deps, watcher, inputSchema, localActivities }
     itemOutcomes: (input) => commit(input, () => itemOutcomes(input.mapId, input.from)),
     finish: (input) => {
       killPoint('before-finish');
-      return done(input, () => finishRun(deps, input.runId, input.end, input.undos));
+      return database.write(function* () {
+        // Executed again after a crash, it finds the run ended, by itself.
+        if (!(yield* hasEnded(input))) yield* enterActivity(deps, input);
+        yield* finishRun(deps, input.runId, input.end, input.undos);
+        return ok;
+      });
     },
   };
+}
+
+function* hasEnded({ runId, token }: ActivityScope): Unit<boolean> {
+  const row = yield* loadRun(runId);
+  return row !== undefined && isOver(row) && row.token === token;
 }
 
 function* ask(deps: WatcherDeps, { runId, generation }: ActivityScope, question: QuestionRequest, name: string) {

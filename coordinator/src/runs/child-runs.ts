@@ -13,7 +13,7 @@ import type {
 import { canceledFor, requestCancel } from './cancel-run.ts';
 import { finishRun } from './finish-run.ts';
 import { labelledUndos, undosOfMap } from './map-items.ts';
-import { firstEvent, insertRun, isFresh, isOver, loadRun, requireRun, rootOf, startOver } from './run-rows.ts';
+import { firstEvent, insertRun, isOver, loadRun, requireRun, rootOf, startOver } from './run-rows.ts';
 import type { UnitDeps } from './unit-deps.ts';
 
 /**
@@ -35,7 +35,8 @@ export function* openChild(deps: UnitDeps, parentId: string, child: ChildRequest
   else if (known.token !== token) yield* startOver(known.run_id, token);
   const below = yield* firstEvent(child.childId);
   yield* afterCommit(() => killPoint('child-opened'));
-  const fresh = isFresh(known ?? { generation: 0, canceling: parent.canceling });
+  // One that is known may have done something that a cancel must find.
+  const fresh = !known && parent.canceling === 0;
   return { status: 'open', token, seen: { below, above: [] }, ...(fresh ? { fresh } : {}) };
 }
 

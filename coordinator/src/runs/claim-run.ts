@@ -10,9 +10,8 @@ import { insertRun, isChild, isOver, loadRun, newToken } from './run-rows.ts';
 import { unstallRun } from './stalled-runs.ts';
 
 /**
- * The first thing every execution of an instance does: it shows its start token; where it is fresh, together with its first
- * activities. A start that timed out may happen
- * later, and the id of a finished run can be started again through the engine's own API, so an instance whose token
+ * The first thing every execution of an instance does: it shows its start token; where it is fresh, together with its
+ * first activities. A start that timed out may happen later, and the id of a finished run can be started again through the engine's own API, so an instance whose token
  * does not fit, or whose run is over, stops without effect. An instance without a token was started through Dapr's API:
  * where no run has its id, run and task are born here in one commit.
  */

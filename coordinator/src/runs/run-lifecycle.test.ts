@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { listQuestions } from '../inbox/inbox.ts';
 import { query } from '../store/schema.ts';
 import { eventNames, type RunEnd } from '../workflow-kit/contract.ts';
-import { requireRun } from './run-rows.ts';
+import { isFresh, requireRun } from './run-rows.ts';
 import type { Script } from './testing/scripted-engine.ts';
 import { callOf, TestMesh } from './testing/test-mesh.ts';
 
@@ -203,6 +203,36 @@ describe('a run', () => {
       code: 'INSTANCE_REPLACED',
       message: expect.stringContaining('ended'),
     });
+  });
+
+  it('that ends with its first activity ends well when that is executed again', async () => {
+    mesh.engine.up = false;
+    const runId = await mesh.run('waiting');
+    const { token } = await mesh.coordinator.database.read(() => requireRun(runId));
+    const { activities } = mesh.engine;
+    const scope = { runId, generation: 0, seen: { below: 1, above: [] }, token };
+    const end: RunEnd = { status: 'completed', output: {} };
+    expect(await activities.finish({ ...scope, end })).toEqual({ status: 'ok' });
+    expect(await activities.finish({ ...scope, end })).toEqual({ status: 'ok' });
+    const replaced = { code: 'INSTANCE_REPLACED' };
+    await expect(activities.finish({ ...scope, end, token: 'stale' })).rejects.toMatchObject(replaced);
+    expect((await mesh.timelineTypes(runId)).filter((type) => type === 'run-completed')).toHaveLength(1);
+  });
+
+  it('is fresh until anything but its start happened to it: what was done must be found by a cancel', async () => {
+    mesh.engine.up = false;
+    const runId = await mesh.run('waiting');
+    const { database } = mesh.coordinator;
+    const row = await database.read(() => requireRun(runId));
+    expect(isFresh(row)).toBe(true);
+    expect(isFresh({ ...row, canceling: 1 })).toBe(false);
+    expect(isFresh({ ...row, generation: 1 })).toBe(false);
+    const { activities } = mesh.engine;
+    const scope = { runId, generation: 0, seen: { below: 1, above: [] }, token: row.token };
+    const child = { childId: `${runId}-child`, path: '0', workflow: 'waiting', version: 1, input: {} };
+    expect(await activities.openChild({ ...scope, child })).toHaveProperty('fresh', true);
+    expect(await activities.openChild({ ...scope, child })).not.toHaveProperty('fresh');
+    expect(isFresh(await database.read(() => requireRun(runId)))).toBe(false);
   });
 
   it('may be born by an instance that was started through the engine', async () => {

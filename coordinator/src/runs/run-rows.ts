@@ -13,9 +13,12 @@ const ends: ReadonlySet<RunRow['status']> = new Set(['completed', 'failed', 'can
 /** Whether a run has ended. */
 export const isOver = (row: Pick<RunRow, 'status'>): boolean => ends.has(row.status);
 
-/** Whether an instance that is started for the run needs to ask nothing before it begins. */
-export const isFresh = (row: Pick<RunRow, 'generation' | 'canceling'>): boolean =>
-  row.generation === 0 && row.canceling === 0;
+/**
+ * Whether an instance that is started for the run needs to ask nothing before it begins: nobody wants it canceled, and
+ * nothing but its start is on its timeline. What an earlier instance did must be undone even if a cancel comes first.
+ */
+export const isFresh = (row: Pick<RunRow, 'generation' | 'canceling' | 'last_seq'>): boolean =>
+  row.generation === 0 && row.canceling === 0 && row.last_seq <= 1;
 
 /** Whether a run is a child: it has a row like any other, but no task. */
 export const isChild = (row: Pick<RunRow, 'root_run_id'>): boolean => row.root_run_id !== null;

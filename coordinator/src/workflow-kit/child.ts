@@ -91,6 +91,7 @@ async function* openAndWait(run: Run, request: ChildRequest, work: OpenChild): S
 /** What a worker was not told of it cannot run, and the child would stall. */
 export function requireUsed(run: Run, definition: WorkflowDefinition): void {
   if (run.compensating) throw new TypeError('a child workflow in a compensation');
-  if (run.uses.includes(definition)) return;
+  // An item that the run works on itself is of a workflow that uses none.
+  if (!run.branch.item && run.uses.includes(definition)) return;
   throw new TypeError(`${definition.name} is run as a child: name it in \`uses\` of the workflow that does`);
 }

@@ -14,8 +14,9 @@ import { compensationAttempts, handOver } from './undo-list.ts';
 import type { WorkflowDefinition } from './workflow.ts';
 
 /**
- * Drives one generation of a run: claims it, runs the author's code, undoes what was done if it does not complete, and
- * finishes it. This is the outermost generator, the only one that yields to the engine.
+ * Drives one generation of a run: claims it (a fresh one with its first activities), runs the author's code, undoes what
+ * was done if it does not complete, and finishes it. This is the outermost generator, the only one that yields to the
+ * engine.
  */
 export async function* drive(
   definition: WorkflowDefinition,

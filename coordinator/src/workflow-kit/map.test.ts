@@ -410,4 +410,66 @@ describe('a map', () => {
     const undone = run.activities.sent.filter((call) => call.compensating).map(({ input }) => input);
     expect(undone).toEqual([{ number: 3 }, { number: 0 }]);
   });
+
+  it.each([[[]], [[nobody]]])('gives and gets the same however its items are worked on', async (uses) => {
+    const echo = defineWorkflow({
+      name: 'echo',
+      version: 1,
+      description: 'gives back what it got, changed',
+      uses,
+      input: z.unknown(),
+      output: z.unknown(),
+      // oxlint-disable-next-line require-yield -- it needs nobody
+      async *run(_mesh, given) {
+        if (Array.isArray(given)) given.push('changed');
+        return given;
+      },
+    });
+    const list = ['kept'];
+    const seen: unknown[] = [];
+    const all = defineWorkflow({
+      name: 'all',
+      version: 1,
+      description: 'maps what is no JSON',
+      input: z.unknown(),
+      output: z.unknown(),
+      uses: [echo],
+      async *run(mesh) {
+        seen.push(yield* mesh.map([undefined, new Date(0), list], echo), yield* mesh.map([], echo));
+      },
+    });
+    const run = startRun(all, {});
+    await run.engine.settle();
+    expect(run.activities.end?.status).toBe('completed');
+    expect(seen.slice(-2)).toEqual([[null, '1970-01-01T00:00:00.000Z', ['kept', 'changed']], []]);
+    expect(list).toEqual(['kept']);
+  });
+
+  it('of few items runs no child that only its own workflow names', async () => {
+    const sly = defineWorkflow({
+      name: 'sly',
+      version: 1,
+      description: 'runs a child it does not name',
+      input: z.unknown(),
+      output: z.unknown(),
+      async *run(mesh) {
+        return yield* mesh.child(nobody, {});
+      },
+    });
+    const all = defineWorkflow({
+      name: 'all',
+      version: 1,
+      description: 'maps',
+      input: z.unknown(),
+      output: z.unknown(),
+      uses: [sly, nobody],
+      async *run(mesh) {
+        return yield* mesh.map([1], sly, { onFailure: 'collect' });
+      },
+    });
+    const run = startRun(all, {});
+    await run.engine.settle();
+    expect(run.engine.output).toMatchObject([{ ok: false }]);
+    expect(run.engine.children.size).toBe(0);
+  });
 });

@@ -33,8 +33,9 @@ const maxItems = 500;
 const maxChars = 1024 * 1024;
 
 /**
- * Runs a workflow for each of many items. Few are branches of the run itself. Many are rows: at most `limit` lanes, each a child, take them one by one
- * and store what became of them, so that neither the parent's history nor a lane's grows with their number.
+ * Runs a workflow for each of many items. Few are branches of the run itself. Many are rows: at most `limit` lanes, each
+ * a child, take them one by one and store what became of them, so that neither the parent's history nor a lane's grows
+ * with their number.
  */
 export async function* map(
   mesh: Mesh,
@@ -47,6 +48,7 @@ export async function* map(
   if (!(limit >= 1)) throw new TypeError('limit must be at least 1');
   requireUsed(run, definition);
   const { branch, path } = yield* run.enter();
+  if (items.length === 0) return [];
   if (items.length <= maxOwnItems && definition.uses.length === 0) {
     const ended = counter(items.length, progress);
     const steps = items.map((item) => workOnOwn(mesh, run, definition, item, onFailure, ended));
@@ -94,7 +96,8 @@ async function* workOnOwn(
   let failed: { error: unknown } | undefined;
   let value: unknown;
   try {
-    value = yield* runWorkflow(definition, mesh, input);
+    // As from a lane: what is given and got is the same however many items there are.
+    value = asJson(yield* runWorkflow(definition, mesh, asJson(input)));
   } catch (error) {
     if (onFailure === 'fail-fast' || branch.refusal) throw error;
     failed = { error };
@@ -104,6 +107,8 @@ async function* workOnOwn(
   if (failed) throw failed.error;
   return value;
 }
+
+const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null)) as unknown;
 
 async function* runLane(run: Run, path: string, lane: WorkflowDefinition, input: unknown): Step<void> {
   const { branch } = yield* run.enter();

@@ -84,8 +84,9 @@ export class ClientOperations {
       (status) => status === WorkflowStatus.SUSPENDED || !this.#awaitsSuspend(id),
       signal,
     );
-    const instance = this.get(id);
-    if (instance !== undefined) this.#engine.lifecycle.refuseIfStalled(instance);
+    const { lifecycle, store } = this.#engine;
+    const instance = await store.database.read(() => this.get(id));
+    if (instance !== undefined) lifecycle.refuseIfStalled(instance);
   }
 
   /** Durable when it resolves. A second suspend is swallowed: SDK 3.18 would loop for ever on it. */

@@ -1,4 +1,5 @@
 import type { KillPointListener } from '../kill-point.ts';
+import type { SqliteDatabase } from '../store/sqlite-database.ts';
 import type { Store } from '../store/store.ts';
 import { ActivityQueue } from './activity-queue.ts';
 import type { Quarantine } from './quarantine.ts';
@@ -18,11 +19,13 @@ export class Dispatcher {
   readonly turns: TurnQueue;
   readonly activities: ActivityQueue;
   readonly #workers = new Set<Worker>();
+  readonly #database: SqliteDatabase;
   readonly #now: () => number;
   readonly #killPoint: KillPointListener | undefined;
   #stopped = false;
 
   constructor({ store, now, limit, quarantine, killPoint }: DispatcherOptions) {
+    this.#database = store.database;
     this.#now = now;
     this.#killPoint = killPoint;
     this.turns = new TurnQueue(store, () => this.pump(), limit, quarantine);
@@ -37,8 +40,10 @@ export class Dispatcher {
     }
     const worker = new Worker(stream, limits);
     this.#workers.add(worker);
-    this.#retryStalled(worker);
-    this.pump();
+    this.#database.whenDurable(() => {
+      this.#retryStalled(worker);
+      this.pump();
+    });
     return () => {
       if (!this.#workers.delete(worker)) return;
       this.turns.workerLost(worker);
@@ -47,7 +52,12 @@ export class Dispatcher {
     };
   }
 
+  /** Workers are outside: what they are given, the events of a turn too, is on disk. */
   pump(): void {
+    this.#database.whenDurable(() => this.#pump());
+  }
+
+  #pump(): void {
     if (this.#stopped) return;
     while (!this.turns.isEmpty) {
       const worker = this.#leastBusy((candidate) => candidate.canTakeTurn());
@@ -82,6 +92,8 @@ export class Dispatcher {
 
   /** The new worker may be able to run what those before it were not. */
   #retryStalled(worker: Worker): void {
+    // It may be gone by now.
+    if (!this.#workers.has(worker)) return;
     const stalled = this.turns.retryStalled().values();
     while (worker.canTakeTurn() && !this.turns.isIsolating) {
       const workItem = this.turns.next(worker, this.#now(), stalled);

@@ -11,6 +11,9 @@ import {
 } from '@grpc/grpc-js';
 import { toServiceError, type CallContext, type CallPolicy, type ServiceHandlers } from './service-adapter.ts';
 
+/** As far as setTimeout can count; to grpc-js, what is further off is no deadline. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
 /** What grpc-js asks of the bottom of a call. */
 type BottomCall = ConstructorParameters<typeof InterceptingCall>[0];
 
@@ -73,13 +76,18 @@ class InProcessCall implements BottomCall, CallContext {
   start(metadata: Metadata, listener: Partial<InterceptingListener> = {}): void {
     this.#metadata = metadata;
     this.#listener = listener;
-    if (this.#deadline === Number.POSITIVE_INFINITY) return;
+    const leftMs = this.#deadline - Date.now();
+    if (leftMs > MAX_TIMEOUT_MS) return;
     const end = () => this.cancelWithStatus(status.DEADLINE_EXCEEDED, 'Deadline exceeded');
-    this.#timer = setTimeout(end, Math.max(this.#deadline - Date.now(), 0)).unref();
+    this.#timer = setTimeout(end, Math.max(leftMs, 0)).unref();
   }
 
   sendMessageWithContext(_context: unknown, message: unknown): void {
-    this.#request = this.#options.method_definition.requestSerialize(message);
+    try {
+      this.#request = this.#options.method_definition.requestSerialize(message);
+    } catch (error) {
+      this.cancelWithStatus(status.INTERNAL, `Request message serialization failure: ${messageOf(error)}`);
+    }
   }
 
   sendMessage(message: unknown): void {
@@ -118,13 +126,12 @@ class InProcessCall implements BottomCall, CallContext {
       if (method.methodKind === 'unary') {
         // Of this signature, as its kind says.
         const answer = handler as (request: unknown, context: CallContext) => Promise<never>;
-        answer(request, this).then(
-          (response) => {
+        answer(request, this)
+          .then((response) => {
             this.#receive(toBinary(method.output, response));
             this.#end({ code: status.OK, details: 'OK' });
-          },
-          (error: unknown) => this.#end(toServiceError(error, this.#policy)),
-        );
+          })
+          .catch((error: unknown) => this.#end(toServiceError(error, this.#policy)));
         return;
       }
       const stream = {
@@ -142,14 +149,28 @@ class InProcessCall implements BottomCall, CallContext {
   #receive(message: Uint8Array): void {
     if (this.#isOver) return;
     const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
-    this.#listener.onReceiveMessage?.(this.#options.method_definition.responseDeserialize(bytes));
+    let received: unknown;
+    try {
+      received = this.#options.method_definition.responseDeserialize(bytes);
+    } catch (error) {
+      this.cancelWithStatus(status.INTERNAL, `Response message parsing error: ${messageOf(error)}`);
+      return;
+    }
+    this.#listener.onReceiveMessage?.(received);
   }
 
   #end({ code, details }: Pick<StatusObject, 'code' | 'details'>): void {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#timer);
-    this.#listener.onReceiveStatus?.({ code, details, metadata: new Metadata() });
-    this.#abort?.abort();
+    // Later, as from a socket: whoever cancels a call may not be ready to hear that it is over.
+    queueMicrotask(() => {
+      this.#abort?.abort();
+      this.#listener.onReceiveStatus?.({ code, details, metadata: new Metadata() });
+    });
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,6 @@
-import { statSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, fdatasync, openSync, realpathSync, statSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { promisify } from 'node:util';
 import { SidecarError } from '../sidecar-error.ts';
 
 /**
@@ -58,20 +58,23 @@ export class SqliteDatabase {
   #syncing: Promise<void> | undefined;
   #failure: SidecarError | undefined;
   #isCommitting = false;
+  #closing: Promise<void> | undefined;
 
   constructor(path: string, durability: Durability, onFailed: (error: SidecarError) => void) {
     refuseLostFile(path);
     this.#handle = new DatabaseSync(path);
     this.#onFailed = onFailed;
-    this.#handle.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+    // A transaction, if an empty one, is what makes the log.
+    this.#handle.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE; COMMIT');
     this.#log = durability === 'full' ? new SqliteLog(path) : undefined;
   }
 
   /** Runs `work` in the next group commit. It must be synchronous and touch nothing but the database. */
   transact<T>(work: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (this.#failure !== undefined) {
-        reject(this.#failure);
+      const refusal = this.#failure ?? (this.#closing && closed());
+      if (refusal !== undefined) {
+        reject(refusal);
         return;
       }
       let settle = unsettled;
@@ -92,10 +95,19 @@ export class SqliteDatabase {
 
   /** What `work` reads, for those outside: once all of it is on disk. @throws SidecarError `DATABASE_FAILED` if that fails. */
   async read<T>(work: () => T): Promise<T> {
-    const value = work();
-    await this.#syncing;
-    if (this.#failure?.code === 'DATABASE_FAILED') throw this.#failure;
-    return value;
+    try {
+      return work();
+    } finally {
+      // Errors wait too: that something is not there may be what is being synced.
+      await this.#onDisk();
+    }
+  }
+
+  /** Does `work`, which shows to those outside what it reads: now, or once all of it is on disk; never if that fails. */
+  whenDurable(work: () => void): void {
+    if (this.#syncing === undefined) work();
+    // Whoever is to know of a failure is told of it as such.
+    else this.#onDisk().then(work, () => {});
   }
 
   /** Commits what is pending, unless a group waits for the disk; once it is there, the next one begins by itself. */
@@ -153,16 +165,25 @@ export class SqliteDatabase {
     this.#handle.exec(sql);
   }
 
-  /** Commits what is pending, and closes. */
-  async close(): Promise<void> {
+  /** Commits what is pending, and closes. Repeatable. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
     while (this.#syncing !== undefined || (this.#pending.length > 0 && this.#failure === undefined)) {
       if (this.#syncing === undefined) this.flush();
       else await this.#syncing;
     }
-    this.#failure ??= new SidecarError('CLOSED', 'the sidecar is closed');
+    this.#failure ??= closed();
     this.#statements.clear();
     this.#handle.close();
-    await this.#log?.[Symbol.asyncDispose]();
+    this.#log?.[Symbol.dispose]();
+  }
+
+  async #onDisk(): Promise<void> {
+    await this.#syncing;
+    if (this.#failure?.code === 'DATABASE_FAILED') throw this.#failure;
   }
 
   #statement(sql: string): StatementSync {
@@ -208,41 +229,43 @@ export class SqliteDatabase {
 
   #fail(cause: unknown, units: PendingUnit[] = []): void {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    this.#failure = new SidecarError(
-      'DATABASE_FAILED',
-      `the database failed (${reason}); restart to recover from disk`,
-      {
-        cause,
-      },
-    );
+    const message = `the database failed (${reason}); restart to recover from disk`;
+    const earlier = this.#failure;
+    const failure = (this.#failure = earlier ?? new SidecarError('DATABASE_FAILED', message, { cause }));
     const failed = [...units, ...this.#pending.splice(0)];
     try {
       this.#handle.exec('ROLLBACK');
     } catch {
       // SQLite has rolled back by itself.
     }
-    for (const unit of failed) unit.fail(this.#failure);
-    this.#onFailed(this.#failure);
+    for (const unit of failed) unit.fail(failure);
+    if (earlier === undefined) this.#onFailed(failure);
   }
 }
 
-/** The write-ahead log of a database that is open: the same file for as long as it is. */
-class SqliteLog implements AsyncDisposable {
-  readonly #path: string;
-  #file: Promise<FileHandle> | undefined;
+const closed = (): SidecarError => new SidecarError('CLOSED', 'the sidecar is closed');
+
+const datasync = promisify(fdatasync);
+
+/**
+ * The write-ahead log of a database that is open: the same file for as long as it is. It is opened before the first commit,
+ * since an error of the disk is reported to those alone who had the file open.
+ */
+class SqliteLog implements Disposable {
+  readonly #fd: number;
 
   constructor(databasePath: string) {
-    this.#path = `${databasePath}-wal`;
+    // Beside the file itself, not beside a link to it. For writing too: not every system syncs what is only read.
+    this.#fd = openSync(`${realpathSync(databasePath)}-wal`, 'r+');
   }
 
-  async sync(): Promise<void> {
-    // For writing too: not every system syncs what is only read.
-    this.#file ??= open(this.#path, 'r+');
-    await (await this.#file).datasync();
+  sync(): Promise<void> {
+    return datasync(this.#fd);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await (await this.#file)?.close();
+  /** Not during a sync: the descriptor may be another file's at once. */
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
   }
 }
 

@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, fdatasync, mkdirSync, openSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { promisify } from 'node:util';
 import { MeshError } from '../../mesh-error.ts';
 import { lockDatabase } from './database-lock.ts';
 import type { Database, Step, StepResult, Unit } from './unit.ts';
@@ -97,23 +97,27 @@ function runCallback(callback: () => void): void {
   }
 }
 
-/** The write-ahead log of a database that is open: the same file for as long as it is. */
-class SqliteLog implements AsyncDisposable {
-  readonly #path: string;
-  #file: Promise<FileHandle> | undefined;
+const datasync = promisify(fdatasync);
+
+/**
+ * The write-ahead log of a database that is open: the same file for as long as it is. It is opened before the first commit,
+ * since an error of the disk is reported to those alone who had the file open.
+ */
+class SqliteLog implements Disposable {
+  readonly #fd: number;
 
   constructor(databasePath: string) {
-    this.#path = `${databasePath}-wal`;
+    // Beside the file itself, not beside a link to it. For writing too: not every system syncs what is only read.
+    this.#fd = openSync(`${realpathSync(databasePath)}-wal`, 'r+');
   }
 
-  async sync(): Promise<void> {
-    // For writing too: not every system syncs what is only read.
-    this.#file ??= open(this.#path, 'r+');
-    await (await this.#file).datasync();
+  sync(): Promise<void> {
+    return datasync(this.#fd);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await (await this.#file)?.close();
+  /** Not during a sync: the descriptor may be another file's at once. */
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
   }
 }
 
@@ -164,10 +168,12 @@ class SqliteDatabase implements Database {
 
   async read<T>(unit: () => Unit<T>): Promise<T> {
     if (this.#refusal) throw this.#refusal;
-    const value = this.#drive(unit(), []);
-    const failure = this.#syncing && (await this.#syncing);
-    if (failure) throw failure;
-    return value;
+    try {
+      return this.#drive(unit(), []);
+    } finally {
+      // Errors wait too: that something is not there may be what is being synced.
+      if (this.#syncing) await this.#onDisk();
+    }
   }
 
   close(): Promise<void> {
@@ -184,7 +190,12 @@ class SqliteDatabase implements Database {
       if (this.#syncing) await this.#syncing;
       else this.#flush();
     }
-    await this.#letGo();
+    this.#letGo();
+  }
+
+  async #onDisk(): Promise<void> {
+    const failure = await this.#syncing;
+    if (failure) throw failure;
   }
 
   #schedule(): void {
@@ -283,17 +294,16 @@ class SqliteDatabase implements Database {
     const failure = new MeshError('STORE_FAILED', 'a commit failed; the process must restart and recover', { cause });
     this.#refusal = failure;
     for (const { reject } of [...batch, ...this.#queue.splice(0)]) reject(failure);
-    // Whatever goes wrong with that: the file is not written any more.
-    this.#letGo().catch(() => undefined);
     this.#failed.resolve(failure);
+    this.#letGo();
     return failure;
   }
 
-  async #letGo(): Promise<void> {
+  #letGo(): void {
     if (!this.#handle.isOpen) return;
     this.#statements.clear();
     this.#handle.close();
     this.#lock[Symbol.dispose]();
-    await this.#log?.[Symbol.asyncDispose]();
+    this.#log?.[Symbol.dispose]();
   }
 }

@@ -23,11 +23,11 @@ export interface StepResult {
 /** A database that executes units, many of them in one commit. */
 export interface Database extends AsyncDisposable {
   /**
-   * Runs a unit and commits it. Resolves after the commit returned; rejects with what the unit threw, or with
+   * Runs a unit and commits it. Resolves once that is durable; rejects with what the unit threw, or with
    * `STORE_FAILED` when the commit failed: the database then refuses everything until it is opened again.
    */
   write<T>(unit: () => Unit<T>): Promise<T>;
-  /** Runs a unit that only reads; sees committed data only. */
+  /** Runs a unit that only reads; sees committed data only, and answers once that is durable. */
   read<T>(unit: () => Unit<T>): Promise<T>;
   /** Resolves when a commit failed: the process must then stop, and recover from what is on disk. */
   readonly failed: Promise<MeshError>;
@@ -54,7 +54,7 @@ export function* run(query: CompiledQuery): Unit<number> {
   return changes;
 }
 
-/** Registers a callback that runs once the commit that carries this unit returned, and never if it does not. */
+/** Registers a callback that runs once the commit that carries this unit is durable, and never if it is not. */
 export function* afterCommit(callback: () => void): Unit<void> {
   yield { kind: 'after-commit', run: callback };
 }
