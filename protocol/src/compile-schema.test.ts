@@ -20,8 +20,12 @@ it('forgets those that were not asked for longest', () => {
 });
 
 it('refuses what is no schema each time', () => {
-  for (const schema of [{ type: 'nothing' }, { $ref: 'https://example.com/other.json' }, { pattern: '(' }]) {
-    expect(() => compileSchema(schema)).toThrow();
-    expect(() => compileSchema(schema)).toThrow();
+  for (const [schema, message] of [
+    [{ type: 'nothing' }, 'schema is invalid'],
+    [{ $ref: 'https://example.com/other.json' }, "can't resolve reference"],
+    [{ pattern: '(' }, 'Invalid regular expression'],
+  ] as const) {
+    expect(() => compileSchema(schema)).toThrow(message);
+    expect(() => compileSchema(schema)).toThrow(message);
   }
 });

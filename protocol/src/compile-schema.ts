@@ -1,6 +1,9 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 
+// The package is CommonJS: its default export is one level down for ES modules.
+const newAjv = () => addFormats.default(new Ajv2020({ strict: false, allErrors: true, logger: false }));
+
 /** By the text of the schema, those used last at the end. */
 const compiled = new Map<string, ValidateFunction>();
 const maxCompiled = 200;
@@ -13,8 +16,6 @@ const maxCompiled = 200;
 export function compileSchema(schema: Readonly<Record<string, unknown>>): ValidateFunction {
   const { $schema: _dialect, ...withoutDialect } = schema;
   const text = JSON.stringify(withoutDialect);
-  // The package is CommonJS: its default export is one level down for ES modules.
-  const newAjv = () => addFormats.default(new Ajv2020({ strict: false, allErrors: true, logger: false }));
   const validate = compiled.get(text) ?? newAjv().compile(withoutDialect);
   compiled.delete(text);
   compiled.set(text, validate);

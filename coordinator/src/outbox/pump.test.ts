@@ -63,6 +63,36 @@ describe('the outbox', () => {
     expect(await outputOf(runId)).toEqual(Array.from({ length: 20 }, (_, n) => n));
   });
 
+  it('has outcomes on their way together, and the rest one by one', async () => {
+    mesh.engine.up = false;
+    const runId = await mesh.run('listening');
+    const log: string[] = [];
+    const raiseAtEngine = mesh.engine.raise.bind(mesh.engine);
+    mesh.engine.raise = async (id, name, event) => {
+      log.push(`+${name}`);
+      await new Promise((wake) => setImmediate(wake));
+      log.push(`-${name}`);
+      return raiseAtEngine(id, name, event);
+    };
+    for (const name of ['a', 'b']) await raise(runId, received(name), name);
+    const { database, signals } = mesh.coordinator;
+    await database.write(() => raiseEvent(signals, runId, eventNames.cancel, {}));
+    for (const name of ['c', 'd']) await raise(runId, received(name), name);
+    mesh.engine.up = true;
+    mesh.engine.reconnect();
+    await vi.waitFor(
+      async () => expect((await rows(runId)).every(({ state }) => state !== 'pending')).toBe(true),
+      5_000,
+    );
+    expect(log).toEqual([
+      ...['+wait:a', '+wait:b', '-wait:a', '-wait:b'],
+      ...['+cancel', '-cancel'],
+      ...['+wait:c', '+wait:d', '-wait:c', '-wait:d'],
+    ]);
+    await raise(runId, { status: 'timed-out' });
+    await outputOf(runId);
+  });
+
   it('tries nothing while the engine is away, and all of it when it is there', async () => {
     mesh.engine.up = false;
     const runId = await mesh.run('listening');

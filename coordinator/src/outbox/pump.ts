@@ -5,7 +5,7 @@ import { firstEvent, isFresh, isOver, loadRun } from '../runs/run-rows.ts';
 import { type OutboxRow, query, type RunRow } from '../store/schema.ts';
 import type { Selectable } from 'kysely';
 import type { Signals } from '../store/signals.ts';
-import type { Envelope } from '../workflow-kit/contract.ts';
+import { type Envelope, isOutcome } from '../workflow-kit/contract.ts';
 import type { RunEngine } from './run-engine.ts';
 
 /**
@@ -126,30 +126,35 @@ class Pump implements OutboxPump {
 
   /** Delivers the rows of one run, in order, up to the first that fails. */
   async #deliver(rows: readonly Row[]): Promise<void> {
-    const { database, logger } = this.#options;
-    for (const row of rows) {
+    for (const batch of inBatches(rows)) {
       if (this.#closed) return;
-      try {
-        const state = await this.#hand(row);
-        this.#failures = 0;
-        if (state === 'later') {
-          await database.write(() => postpone(row, idleMs));
-          return;
-        }
-        await database.write(() => markRow(row, state));
-      } catch (err) {
-        if (this.#closed) return;
-        logger.warn({ err, runId: row.run_id, kind: row.kind }, 'the engine did not take a row of the outbox');
-        // A row the engine refuses must not stop all others; an engine that is away stops them all.
-        // The rows that were under way together failed for one reason: they count as one failure.
-        if ((!isMeshError(err) || err.code === 'UNAVAILABLE') && Date.now() >= this.#pausedUntil) {
-          this.#pausedUntil = Date.now() + Math.min(firstBackoffMs * 2 ** this.#failures++, maxBackoffMs);
-        }
-        await database.write(() =>
-          postpone(row, Math.min(firstBackoffMs * 2 ** Math.min(row.tries, 10), maxBackoffMs)),
-        );
-        return;
+      const delivered = await Promise.all(batch.map((row) => this.#deliverRow(row)));
+      if (!delivered.every(Boolean)) return;
+    }
+  }
+
+  /** False where the rest of its run has to wait. */
+  async #deliverRow(row: Row): Promise<boolean> {
+    const { database, logger } = this.#options;
+    try {
+      const state = await this.#hand(row);
+      this.#failures = 0;
+      if (state === 'later') {
+        await database.write(() => postpone(row, idleMs));
+        return false;
       }
+      await database.write(() => markRow(row, state));
+      return true;
+    } catch (err) {
+      if (this.#closed) return false;
+      logger.warn({ err, runId: row.run_id, kind: row.kind }, 'the engine did not take a row of the outbox');
+      // A row the engine refuses must not stop all others; an engine that is away stops them all.
+      // The rows that were under way together failed for one reason: they count as one failure.
+      if ((!isMeshError(err) || err.code === 'UNAVAILABLE') && Date.now() >= this.#pausedUntil) {
+        this.#pausedUntil = Date.now() + Math.min(firstBackoffMs * 2 ** this.#failures++, maxBackoffMs);
+      }
+      await database.write(() => postpone(row, Math.min(firstBackoffMs * 2 ** Math.min(row.tries, 10), maxBackoffMs)));
+      return false;
     }
   }
 
@@ -176,6 +181,24 @@ class Pump implements OutboxPump {
     // Without an instance the sweep restarts the run; the event waits.
     return raised === 'accepted' ? 'raised' : 'later';
   }
+}
+
+/**
+ * What may be on its way together: the order of outcomes does not matter, since each has a name, and a wait, of its own. A
+ * hundred that arrive together are one turn then, not a hundred.
+ */
+function* inBatches(rows: readonly Row[]): Generator<Row[]> {
+  let outcomes: Row[] = [];
+  for (const row of rows) {
+    if (row.kind === 'raise' && isOutcome(row.name)) {
+      outcomes.push(row);
+      continue;
+    }
+    if (outcomes.length > 0) yield outcomes;
+    outcomes = [];
+    yield [row];
+  }
+  if (outcomes.length > 0) yield outcomes;
 }
 
 /** A run that is started again is told only the events that come after its start. */

@@ -314,5 +314,8 @@ export const eventNames = {
   resume: 'mesh:resume',
 } as const;
 
+/** Whether an event tells the outcome of a call, a question or a wait: there is one of its name. */
+export const isOutcome = (name: string): boolean => /^(?:call|answer|wait):/i.test(name);
+
 /** Whether an event name belongs to the kit. */
 export const isKitEvent = (name: string): boolean => /^(?:call:|answer:|wait:|mesh:|cancel$)/i.test(name);
