@@ -8,9 +8,12 @@ import { parseAddress } from './address.ts';
 import { defaultTiming } from './grpc-options.ts';
 import { InstanceClient } from './instance-client.ts';
 import { DaprWorkflowClient } from './sdk.ts';
-import { envelopeOf, patient, TestEngine, workflow } from './testing/test-engine.ts';
+import { envelopeOf, TestEngine, workflow } from './testing/test-engine.ts';
 
-/** The adapter against Dapr's own sidecar. */
+/** The adapter against Dapr's own sidecar. After a kill that may do nothing for 25 s. */
+
+const patient = { timeout: 60_000, interval: 20 };
+vi.setConfig({ testTimeout: 90_000 });
 
 /** daprd takes a moment until it knows a worker that has just connected. */
 const run = (engine: TestEngine, input?: unknown): Promise<string> => vi.waitFor(() => engine.run(input), patient);
