@@ -10,16 +10,22 @@ interface Package {
   folder: string;
   name: string;
   dependencies: string[];
+  /** Those that are there without development dependencies, as in an image. */
+  installed: string[];
 }
 
 const peers = readdirSync(join(root, 'peers')).map((name) => `peers/${name}`);
 const folders = ['protocol', 'agent-cards', ...peers, 'coordinator', 'coordinator/sidecar', 'cli', 'test', 'bench'];
 const packages = folders.map((folder): Package => {
   const manifest: Record<string, unknown> = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
-  const dependencies = ['dependencies', 'devDependencies', 'peerDependencies'].flatMap((field) =>
-    Object.keys(manifest[field] ?? {}),
-  );
-  return { folder, name: String(manifest['name']), dependencies };
+  const namesIn = (...fields: string[]): string[] => fields.flatMap((field) => Object.keys(manifest[field] ?? {}));
+  const installed = namesIn('dependencies', 'peerDependencies');
+  return {
+    folder,
+    name: String(manifest['name']),
+    dependencies: [...installed, ...namesIn('devDependencies')],
+    installed,
+  };
 });
 
 function* filesBelow(folder: string, extension: RegExp): Generator<string> {
@@ -91,6 +97,24 @@ describe('the arrows between packages', () => {
         return owner.dependencies.includes(name) || name === owner.name ? [] : [`${path} -> ${specifier}`];
       });
     });
+    expect(offences).toEqual([]);
+  });
+
+  it('needs no development dependency to run', () => {
+    const offences = code
+      .filter(
+        (path) => /^(?:protocol|agent-cards|peers|coordinator|cli)\/(?!dapr\/)/.test(path) && path.includes('/src/'),
+      )
+      .flatMap((path) => {
+        const text = readFileSync(join(root, path), 'utf8');
+        const imports = text.matchAll(/^(?:import|export)\b(?! type\b)[^'"]*?from '([^']+)'|\bimport\('([^']+)'\)/gm);
+        const { name: own, installed } = packageOf(path);
+        return Array.from(imports, ([, fixed, later]) => fixed ?? later ?? '')
+          .filter((specifier) => !/^(?:\.|node:)/.test(specifier))
+          .map((specifier) => specifier.match(/^(?:@[^/]+\/)?[^/]+/)?.[0] ?? specifier)
+          .filter((name) => name !== own && !installed.includes(name))
+          .map((name) => `${path} -> ${name}`);
+      });
     expect(offences).toEqual([]);
   });
 

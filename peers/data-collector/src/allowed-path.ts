@@ -24,8 +24,10 @@ export async function allowedFile(folder: string, name: string): Promise<Allowed
   if (!isWithin(root, wanted)) throw refused;
   const path = await realpath(wanted).catch(missing(name));
   if (!isWithin(root, path)) throw refused;
-  const { size } = await stat(path).catch(missing(name));
-  return { path, name: relative(root, wanted).split(sep).join('/'), bytes: size };
+  const entry = await stat(path).catch(missing(name));
+  // A folder has no text, and reading a pipe would never end.
+  if (!entry.isFile()) throw new MeshError('NOT_FOUND', `${name} is no file`);
+  return { path, name: relative(root, wanted).split(sep).join('/'), bytes: entry.size };
 }
 
 const isWithin = (root: string, path: string): boolean => {

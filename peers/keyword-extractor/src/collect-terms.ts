@@ -16,6 +16,8 @@ interface Candidate extends Term {
 }
 
 const maxTermWords = 3;
+/** What is longer is data within the text, or two words with a line drawn between them. */
+const maxTermChars = 150;
 
 /**
  * The terms of a text: every word, every phrase of up to three words that comes back, and every phrase that is a run of
@@ -48,6 +50,8 @@ function countSequences(text: string, runs: readonly ContentWord[][]): Map<strin
     const [first] = words;
     const last = words.at(-1);
     if (!first || !last) continue;
+    const surface = text.slice(first.start, last.end).replaceAll(/\s+/gu, ' ');
+    if (surface.length > maxTermChars) continue;
     const key = keyOf(words);
     const candidate = candidates.get(key) ?? {
       nodes: words.map((word) => word.node),
@@ -57,7 +61,6 @@ function countSequences(text: string, runs: readonly ContentWord[][]): Map<strin
       position: candidates.size,
     };
     candidate.count += 1;
-    const surface = text.slice(first.start, last.end).replaceAll(/\s+/gu, ' ');
     // Only a form from inside a sentence shows how the word is really written.
     candidate.surfaces.set(surface, (candidate.surfaces.get(surface) ?? 0) + (first.opensSentence ? 0 : 1));
     candidates.set(key, candidate);

@@ -49,7 +49,7 @@ const signs: readonly SpamSign[] = [
   },
   { pattern: /(?:\b\p{Lu}{3,}\b[\s,!]*){4,}/gu, weight: 0.9, further: 0.3, reason: 'a run of words in capitals' },
   {
-    pattern: /\b(\p{L}{2,})(?:[\s,!.]+\1\b){3,}/giu,
+    pattern: /(?<!\p{L})(\p{L}{2,})(?:[\s,!.]+\1(?!\p{L})){3,}/giu,
     weight: 1.3,
     further: 0.5,
     reason: 'the same word again and again',

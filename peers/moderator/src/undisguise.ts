@@ -20,7 +20,8 @@ const signs: Readonly<Record<string, string>> = {
   '+': 't',
 };
 const gapped = /(?<![a-z0-9@$])[a-z0-9@$!](?:[\s.\-_*]{1,2}[a-z0-9@$!|]){3,}(?![a-z0-9@$])/gu;
-const word = /[a-z0-9@$|+][a-z0-9@$!|+*#_]*[a-z0-9@$*#]/gu;
+// What may stand within a word but not at its end is bounded: else a text of nothing else is read again from each of its signs.
+const word = /[a-z0-9@$|+](?:[!|+_]{0,20}[a-z0-9@$*#])+/gu;
 const minGappedLength = 4;
 
 /** Undoes disguises of the words of a vocabulary. */

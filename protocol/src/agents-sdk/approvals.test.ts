@@ -154,9 +154,13 @@ describe('a tool that needs approval', () => {
     expect(result?.extensions).toEqual([extensionUris.usage]);
   });
 
-  it('is not asked about where its arguments do not fit: the model is told, and may call it again', async () => {
+  it.each([
+    ['do not fit', { door: 'd1', minutes: 50 }],
+    ['are broken', '{"door":'],
+    ['are missing', ''],
+  ])('is not asked about where its arguments %s: the model is told, and may call it again', async (_, wrong) => {
     const { core, folder } = await startPorter(undefined, [
-      { calls: [{ name: 'open_door', arguments: { door: 'd1', minutes: 50 } }] },
+      { calls: [{ name: 'open_door', arguments: wrong }] },
       { calls: [{ name: 'open_door', arguments: { door: 'd1', minutes: 5 } }] },
       { answer: JSON.stringify({ door: 'd1', opened: true, text: 'Opened.' }) },
     ]);

@@ -5,8 +5,8 @@ const flushEveryMs = 50;
 
 /** A text that is streamed as chunks of one artifact while it is written. */
 export interface DraftStream extends Disposable {
-  /** Tells how the text reads now; it only ever grows. */
-  show(text: string): void;
+  /** Tells how the text can be read, when its next chunk is due; it only ever grows. */
+  show(read: () => string): void;
   /** Waits until everything shown is stored. @throws what storing it threw. */
   end(): Promise<void>;
 }
@@ -17,7 +17,7 @@ export interface DraftStream extends Disposable {
  */
 export function createDraftStream(task: Pick<TaskHandle, 'artifact' | 'id'>): DraftStream {
   const artifactId = `draft-${task.id}`;
-  let shown = '';
+  let read: (() => string) | undefined;
   let stored = 0;
   let timer: NodeJS.Timeout | undefined;
   let storing: Promise<void> = Promise.resolve();
@@ -25,9 +25,10 @@ export function createDraftStream(task: Pick<TaskHandle, 'artifact' | 'id'>): Dr
 
   const store = (lastChunk: boolean): Promise<void> => {
     timer = undefined;
-    const chunk = shown.slice(stored);
+    const chunk = read?.().slice(stored) ?? '';
+    if (chunk === '') return storing;
     const append = stored > 0;
-    stored = shown.length;
+    stored += chunk.length;
     storing = storing
       .then(() => task.artifact({ artifactId, name: 'draft', parts: [textPart(chunk)], append, lastChunk }))
       .catch((error: unknown) => {
@@ -36,13 +37,13 @@ export function createDraftStream(task: Pick<TaskHandle, 'artifact' | 'id'>): Dr
     return storing;
   };
   return {
-    show(text) {
-      shown = text;
-      if (shown.length > stored) timer ??= setTimeout(() => void store(false), flushEveryMs);
+    show(next) {
+      read = next;
+      timer ??= setTimeout(() => void store(false), flushEveryMs);
     },
     async end() {
       clearTimeout(timer);
-      if (stored > 0 && shown.length > stored) await store(true);
+      if (stored > 0) await store(true);
       await storing;
       if (failure !== undefined) throw failure;
     },

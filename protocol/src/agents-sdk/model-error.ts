@@ -20,10 +20,13 @@ export function toModelError(error: unknown, signal: AbortSignal | undefined): M
       return new MeshError('UNAVAILABLE', 'the model endpoint cannot be reached', { retryable: true, cause: error });
     // The runtime's own errors come from reading the stream: what tools and guardrails throw arrives wrapped.
     case 'APIError':
+    case 'OpenAIError':
     case 'SyntaxError':
     case 'TypeError':
       return new MeshError('UNAVAILABLE', 'the model endpoint broke off its answer', { retryable: true, cause: error });
     case 'ModelBehaviorError':
+    // What the SDK read from the stream is not what it expects.
+    case 'ZodError':
       return new MeshError('INVALID_OUTPUT', 'the model did not answer in the required form', {
         retryable: true,
         cause: error,

@@ -7,3 +7,13 @@ export function parseJson(value: unknown): unknown {
     return value;
   }
 }
+
+/** Whether a text is the JSON of anything. */
+export function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -152,7 +152,7 @@ async function follow<O>(run: AgentSkillRun<O>, stream: StreamedRunResult<ToolSc
     if (event.data.type === 'response_started') text = '';
     if (event.data.type !== 'output_text_delta' || draftOf === undefined) continue;
     text += event.data.delta;
-    draft.show(growingString(text, draftOf) ?? '');
+    draft.show(() => growingString(text, draftOf) ?? '');
   }
   await stream.completed;
   // The SDK ends an aborted stream without an error.

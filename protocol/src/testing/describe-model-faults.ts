@@ -27,6 +27,7 @@ const faultsOf = (answer: string): Fault[] => [
   ['a stream that is cut', { answer, fault: 'cut' }, 'UNAVAILABLE', true],
   ['a stream with garbage', { answer, fault: 'garbage' }, 'UNAVAILABLE', true],
   ['a stream that ends too soon', { answer, fault: 'unfinished' }, 'INVALID_OUTPUT', true],
+  ['an answer that says nothing', { answer: '' }, 'INVALID_OUTPUT', true],
   ['an answer that is no JSON', { answer: 'I think so.' }, 'INVALID_OUTPUT', true],
   ['an answer of another form', { answer: '{"unexpected":true}' }, 'INVALID_OUTPUT', true],
   ['a call of a tool that is not there', { calls: [{ name: 'no_such_tool', arguments: {} }] }, 'INVALID_OUTPUT', true],

@@ -9,13 +9,16 @@ export interface Dial {
   kill(): void;
 }
 
+/** A server that has to be started, perhaps on a busy machine, may take longer than one that runs takes to answer. */
+const connectTimeoutMs = 30_000;
+
 /** How an MCP server is used. */
 export interface ToolServerOptions {
   name: string;
   dial: (signal: AbortSignal) => Promise<Dial>;
   /** The tools that may be used; all others are refused before anything is sent. */
   tools: readonly string[];
-  /** Time limit of one call, and of a connection being made. */
+  /** Time limit of one call. */
   timeoutMs: number;
   logger: Logger;
 }
@@ -92,7 +95,7 @@ export class ToolServer {
   }
 
   async #connect(): Promise<Connection> {
-    const { name, dial, timeoutMs, logger } = this.#options;
+    const { name, dial, logger } = this.#options;
     let dialed: Dial | undefined;
     const self = {};
     this.#current = self;
@@ -100,7 +103,7 @@ export class ToolServer {
       if (this.#current === self) this.#connecting = undefined;
     };
     try {
-      dialed = await dial(AbortSignal.any([this.#closing.signal, AbortSignal.timeout(timeoutMs)]));
+      dialed = await dial(AbortSignal.any([this.#closing.signal, AbortSignal.timeout(connectTimeoutMs)]));
       const { transport } = dialed;
       const kill = (): void => dialed?.kill();
       const client = new Client({ name: 'data-collector', version: '0.1.0' });
@@ -112,7 +115,7 @@ export class ToolServer {
       };
       // oxlint-disable-next-line unicorn/prefer-add-event-listener -- the same
       client.onerror = (err) => logger.debug({ err, server: name }, 'an MCP connection had an error');
-      await client.connect(transport, { timeout: timeoutMs });
+      await client.connect(transport, { timeout: connectTimeoutMs });
       logger.info({ server: name }, 'an MCP server is connected');
       return { client, kill, transport };
     } catch (error) {

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { SkillMap } from '@daca-mesh/agent-cards';
 import { AgentClient, taskError, taskResult } from '@daca-mesh/protocol/client';
 import type { AgentServer } from '@daca-mesh/protocol/server';
@@ -90,6 +92,16 @@ describe('collect-data: files', () => {
   it('finds by globs only what may be read', async () => {
     expect(uris(await collectData({ files: ['**/*'] }))).toEqual(['file:a.csv', 'file:long.txt', 'file:sub/b.md']);
     expect(codes(await collectData({ files: ['../*', '**/secret.txt'] }))).toEqual(['NOT_FOUND', 'NOT_FOUND']);
+  });
+
+  it('takes nothing for a file that is none', async () => {
+    const folder = join(home, 'folder', 'folder.md');
+    const pipe = join(home, 'folder', 'pipe.txt');
+    await mkdir(folder);
+    await promisify(execFile)('mkfifo', [pipe]);
+    expect(codes(await collectData({ files: ['folder.md', 'pipe.txt'] }))).toEqual(['NOT_FOUND', 'NOT_FOUND']);
+    expect(uris(await collectData({ files: ['*.{md,txt}'] }))).toEqual(['file:long.txt']);
+    await Promise.all([folder, pipe].map((path) => rm(path, { recursive: true })));
   });
 
   it('ends a long text at the end of a line and says so', async () => {

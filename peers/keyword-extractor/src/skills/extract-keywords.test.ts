@@ -34,6 +34,11 @@ describe('extractKeywords', () => {
     expect(termsOf(texts[language])).toEqual(expect.arrayContaining([...expected]));
   });
 
+  it('takes no data for a term', () => {
+    expect(termsOf(`The key ${'Ab1-'.repeat(100)}x is ${'a'.repeat(5_000)}.`)).toEqual(['key']);
+    expect(termsOf(`solar${'-'.repeat(300)}power`)).toEqual(['solar', 'power']);
+  });
+
   it.each(Object.entries(texts))('scores the terms of the text in %s from 1 downwards', (_language, text) => {
     const scores = extractKeywords({ text, limit: 50 }).keywords.map(({ score }) => score);
     expect(scores.length).toBeGreaterThan(8);

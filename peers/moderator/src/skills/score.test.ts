@@ -66,6 +66,8 @@ describe.each(moderators)('%s', (_skill, moderate, corpus) => {
     'free ',
     '🔥',
     '*#',
+    '|',
+    'aé',
   ])('stays quick on a text of nothing but %j', (piece) => {
     const started = performance.now();
     const { score } = moderate({ text: piece.repeat(100_000 / piece.length) });

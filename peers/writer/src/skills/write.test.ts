@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AgentClient, taskResult } from '@daca-mesh/protocol/client';
+import { AgentClient, taskError, taskResult } from '@daca-mesh/protocol/client';
 import type { AgentServer } from '@daca-mesh/protocol/server';
 import { collect, type ModelEndpoint, type ModelReply, startModelEndpoint } from '@daca-mesh/protocol/testing';
 import { pino } from 'pino';
@@ -39,6 +39,17 @@ describe('the writer with a model over HTTP', () => {
     expect(taskResult(task)).toEqual({ ...draft, model: 'test-model' });
     const request = JSON.stringify(endpoint?.requests[0]);
     for (const fact of ['kill -9', 'recovery', 'maxWords']) expect(request).toContain(fact);
+  });
+
+  it.each([
+    ['an empty title', { ...draft, title: ' ' }],
+    ['an endless title', { ...draft, title: 'x'.repeat(501) }],
+    ['no text', { ...draft, text: '\n' }],
+    ['an endless text', { ...draft, text: 'x'.repeat(100_001) }],
+  ])('takes no draft with %s: nobody could format it', async (_, wrong) => {
+    const client = await startWriter([{ answer: JSON.stringify(wrong) }]);
+    const failed = taskError(await client.send({ skill: 'write', input, blocking: true }));
+    expect(failed).toMatchObject({ retryable: true, details: { code: 'INVALID_OUTPUT' } });
   });
 
   it('lets the text be watched while it is written', async () => {

@@ -5,7 +5,11 @@ import { z } from 'zod';
 type Input = z.output<typeof write.input>;
 type Output = z.output<typeof write.output>;
 
-const Draft = z.strictObject({ title: z.string(), text: z.string() });
+// Refined, not bounded: bounds would be part of the schema, and not every model takes those.
+const Draft = z.strictObject({
+  title: z.string().refine((title) => title.trim() !== '' && title.length <= 500, 'has from 1 to 500 characters'),
+  text: z.string().refine((text) => text.trim() !== '' && text.length <= 100_000, 'has from 1 to 100,000 characters'),
+});
 
 const instructions = `You write short drafts. The user's message is a JSON object: "keywords" are the terms the draft is
 about, "topic" what it is to be called if given, "tone" is neutral, friendly or formal, and "maxWords" is the most words

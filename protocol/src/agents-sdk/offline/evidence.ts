@@ -2,6 +2,7 @@ import type { PastCall } from './conversation.ts';
 import { type Facts, isRecord, readValue } from './facts.ts';
 import { findChoice, findFact, valueInProse } from './find-fact.ts';
 import { list, resolve, type Schema, spread, typeOf } from './json-schema.ts';
+import { hasForm, lengthOf, maxLengthOf, padded } from './scalars.ts';
 
 /** What an instance is made of. */
 export interface Sources {
@@ -44,7 +45,11 @@ export function fitsType(type: unknown, value: unknown, schema: Schema): boolean
     case 'object':
       return isRecord(value);
     case 'string':
-      return typeof value === 'string' && value.length <= Math.min(Number(schema['maxLength'] ?? Infinity), 200);
+      return (
+        typeof value === 'string' &&
+        lengthOf(value) <= Math.min(maxLengthOf(schema), 200) &&
+        hasForm(schema, padded(value, schema))
+      );
     default:
       return typeof value === type;
   }
@@ -60,18 +65,21 @@ export function chosen(schema: Schema, name: string, { facts, texts, rules }: Sc
   return findChoice(choices, facts, [descriptionOf(schema), ...rules]);
 }
 
-/** How much the facts say about a place: a fact of its own, or the constants and properties within it. */
+/** How much the facts say about a place: a fact of its own, and the constants and properties within it. */
 export function evidence(schema: Schema, name: string, scope: Scope): number {
   if ('const' in schema) return Object.values(scope.facts).includes(schema['const']) ? 2 : 0;
-  if (factFor(schema, name, scope) !== undefined) return 2;
-  if (Array.isArray(schema['enum'])) return chosen(schema, name, scope) === undefined ? 0 : 1;
-  return Object.entries(spread(schema['properties'])).reduce((sum, [property, each]: [string, unknown]) => {
-    const inner = isRecord(each) ? resolve(each, scope.root) : {};
-    const isKnown =
-      'const' in inner ? scope.facts[property] === inner['const'] : factFor(inner, property, scope) !== undefined;
-    return sum + (isKnown ? 1 : 0);
-  }, 0);
+  const fact = factFor(schema, name, scope);
+  if (fact === undefined && Array.isArray(schema['enum'])) return chosen(schema, name, scope) === undefined ? 0 : 1;
+  const inner = isRecord(fact) ? { ...scope, facts: { ...scope.facts, ...fact } } : scope;
+  return Object.entries(spread(schema['properties'])).reduce(
+    (sum, [property, each]: [string, unknown]) =>
+      sum + (isRecord(each) && isKnown(resolve(each, scope.root), property, inner) ? 1 : 0),
+    fact === undefined ? 0 : 2,
+  );
 }
+
+const isKnown = (schema: Schema, name: string, scope: Scope): boolean =>
+  'const' in schema ? scope.facts[name] === schema['const'] : factFor(schema, name, scope) !== undefined;
 
 /** Whether a property is a text for people to read, which is composed. */
 export const isWritten = (name: string): boolean =>

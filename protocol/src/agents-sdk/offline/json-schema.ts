@@ -28,9 +28,29 @@ function atPointer(root: Schema, pointer: string): Schema {
 const merge = (one: Schema, other: Schema): Record<string, unknown> => ({
   ...one,
   ...other,
+  ...stricter(one, other),
   properties: { ...spread(one['properties']), ...spread(other['properties']) },
   required: [...list(one['required']), ...list(other['required'])],
 });
+
+const strictest: Record<string, (a: number, b: number) => number> = {
+  minimum: Math.max,
+  exclusiveMinimum: Math.max,
+  minLength: Math.max,
+  minItems: Math.max,
+  maximum: Math.min,
+  exclusiveMaximum: Math.min,
+  maxLength: Math.min,
+  maxItems: Math.min,
+};
+
+/** The bounds that both schemas have. */
+const stricter = (one: Schema, other: Schema): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(strictest)
+      .filter(([keyword]) => keyword in one && keyword in other)
+      .map(([keyword, choose]) => [keyword, choose(Number(one[keyword]), Number(other[keyword]))]),
+  );
 
 /** A keyword's object, empty where there is none. */
 export const spread = (value: unknown): object => (isRecord(value) ? value : {});

@@ -1,6 +1,7 @@
 import type { ModelRequest } from '@openai/agents';
 import type { Conversation } from './conversation.ts';
-import { scalarsOf } from './facts.ts';
+import { type Facts, scalarsOf } from './facts.ts';
+import { list } from './json-schema.ts';
 import { mentions, overlap, wordsOf } from './words.ts';
 
 /** A tool or a hand-off, as the request offers it. */
@@ -91,5 +92,11 @@ function leftToChoose(step: string, offered: readonly Candidate[], { texts, fact
     return ranked[0] && ranked[0].score > 0 ? [ranked[0].each] : [];
   }
   if (!/\btools?\b/i.test(step)) return [];
-  return offered.filter((each) => !each.isHandoff && overlap(wordsOf(each.name), said) > 0);
+  return offered.filter((each) => !each.isHandoff && (overlap(wordsOf(each.name), said) > 0 || asksFor(each, facts)));
+}
+
+/** Whether a tool takes just what is known. */
+function asksFor({ parameters }: Candidate, facts: Facts): boolean {
+  const required = list(parameters['required']);
+  return required.length > 0 && required.every((name) => typeof name === 'string' && name in facts);
 }

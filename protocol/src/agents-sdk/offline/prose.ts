@@ -56,12 +56,19 @@ const defaultWordLimit = 120;
 const sentencesPerParagraph = 3;
 
 /** Paragraphs about what was refused or went wrong, and about the facts, within their word limit. */
-export function composeProse(facts: Facts, calls: readonly PastCall[] = []): string {
-  const limit = typeof facts['maxWords'] === 'number' ? Math.max(1, facts['maxWords']) : defaultWordLimit;
+export function composeProse(given: Facts, calls: readonly PastCall[] = []): string {
+  const limit = typeof given['maxWords'] === 'number' ? Math.max(1, given['maxWords']) : defaultWordLimit;
+  const { text, ...named } = given;
+  // What was found out is the answer, not the words that asked for it.
+  const facts = text === undefined || calls.some(foundOut) ? named : given;
   const source = longestText(facts);
   const sentences = source === undefined ? sentencesFrom(facts, calls.length > 0) : sentencesOf(source);
   return toParagraphs(fitting([...calls.flatMap(mishap), ...sentences], limit), limit);
 }
+
+/** Whether a call returned values under names of their own. */
+const foundOut = ({ outcome, result }: PastCall): boolean =>
+  outcome === 'done' && result !== undefined && Object.keys(result.own).length > 0 && !('text' in result.own);
 
 function mishap({ name, outcome, reason }: PastCall): string[] {
   const because = reason === undefined ? '' : `: ${reason.replace(/[.\s]+$/, '')}`;

@@ -16,6 +16,15 @@ function seeded(seed: number): (below: number) => number {
 
 const words = ['health', 'count', 'items', 'note', 'level', 'deviceId', 'title', 'done', 'kind', 'score'];
 
+const patterns = [
+  '^[A-Z]{3}-\\d{4,}$',
+  '^(foo|bar)_[0-9a-f]+$',
+  '^(?!a)[a-z]+$',
+  'x',
+  '^\\p{Lu}.*\\.$',
+  '^[^a-z\\s]*$',
+] as const;
+
 /** A random schema of what structured outputs allow. */
 function randomSchema(random: (below: number) => number, depth: number): Schema {
   const pick = <T>(list: readonly [T, ...T[]]): T => list[random(list.length)] ?? list[0];
@@ -34,7 +43,19 @@ function randomSchema(random: (below: number) => number, depth: number): Schema 
   const leaves: [() => Schema, ...(() => Schema)[]] = [
     () => ({ type: 'string' }),
     () => ({ type: 'string', minLength: random(10), maxLength: 10 + random(300) }),
-    () => ({ type: 'string', format: pick(['date', 'date-time', 'email', 'uri', 'uuid', 'time']) }),
+    () => ({ type: 'string', minLength: 2 + random(9), pattern: pick(patterns) }),
+    () => ({
+      type: 'string',
+      format: pick(['date', 'date-time', 'duration', 'email', 'hostname', 'ipv4', 'ipv6', 'uri', 'uuid', 'time']),
+    }),
+    () => ({ type: 'number', exclusiveMinimum: low * 1e12, ...(random(2) && { exclusiveMaximum: low * 1e12 + 0.1 }) }),
+    () => ({
+      type: 'integer',
+      allOf: [
+        { minimum: low, maximum: low + 9 },
+        { minimum: low - 5, maximum: low + 1 },
+      ],
+    }),
     () => ({ type: 'integer', minimum: low, maximum: low + random(30) }),
     () => ({ type: 'number', exclusiveMinimum: low, exclusiveMaximum: low + 1 + random(5) }),
     () => ({ type: 'integer', multipleOf: 1 + random(7), minimum: low }),
@@ -65,6 +86,14 @@ const factSets = [
   { text: 'A short text. Of two sentences.' },
   { health: 'failed', count: 7, items: ['a', 'b'], deviceId: 'lamp-1', done: true, kind: 'x', score: 0.5 },
   { health: 3, count: 'seven', items: [{ kind: 'x', count: 1 }, { kind: 'y' }], note: null, level: [], title: '' },
+  {
+    title: '😀'.repeat(40),
+    note: 'é😀'.repeat(80),
+    kind: '2024-02-30',
+    level: 'FOO-12345',
+    deviceId: 'foo_77',
+    at: 'x',
+  },
   { items: { a: 1 }, score: -1e9, count: 1e9, level: 'ok', title: 'x'.repeat(500), note: 'long '.repeat(100) },
 ];
 
@@ -78,7 +107,7 @@ describe('schemaInstance', () => {
   it('fits any schema, whatever is known', () => {
     const ajv = addFormats.default(new Ajv2020({ strict: false }));
     let checked = 0;
-    for (let seed = 1; seed <= 250; seed++) {
+    for (let seed = 1; seed <= 200; seed++) {
       const random = seeded(seed);
       const schema: Schema = {
         ...randomSchema(random, 3),
@@ -102,7 +131,7 @@ describe('schemaInstance', () => {
         checked += 1;
       }
     }
-    expect(checked).toBe(1_250);
+    expect(checked).toBe(1_200);
   });
 
   it('ends with a schema that refers to itself only, or demands itself', () => {
@@ -131,6 +160,25 @@ describe('schemaInstance', () => {
       faults: [{ type: 'stuck' }],
       owner: null,
     });
+  });
+
+  it('takes a fact of the form that is asked for only', () => {
+    const properties = {
+      code: { type: 'string', pattern: '^[A-Z]{3}-\\d+$' },
+      day: { type: 'string', format: 'date' },
+    };
+    expect(instanceOf(properties, { code: 'DEV-7', day: '2024-02-29' })).toEqual({ code: 'DEV-7', day: '2024-02-29' });
+    expect(instanceOf(properties, { code: 'dev-7', day: '2024-02-30' })).toEqual({ code: 'AAA-0', day: '1970-01-01' });
+  });
+
+  it('knows tuples as older drafts write them', () => {
+    const pair = {
+      type: 'array',
+      items: [{ type: 'string' }, { type: 'integer', minimum: 3 }],
+      minItems: 2,
+      maxItems: 2,
+    };
+    expect(instanceOf({ pair }, {})).toEqual({ pair: [expect.any(String), 3] });
   });
 
   it('chooses what the facts and the rules speak for', () => {

@@ -2,12 +2,12 @@ import { chosen, evidence, factFor, fitsType, type Scope, scopeOf, type Sources 
 import { isRecord } from './facts.ts';
 import { alternativesOf, isNullable, list, resolve, type Schema, spread, typeOf } from './json-schema.ts';
 import { composeProse, composeTitle, termsOf } from './prose.ts';
-import { formatted, numberWithin } from './scalars.ts';
+import { lengthOf, maxLengthOf, numberWithin, padded, textOfForm } from './scalars.ts';
 
 /**
  * An instance of a JSON Schema made of facts: a fact that a name asks for is taken over where it fits, everything else is
  * composed or set to the smallest value allowed. Covers what structured outputs allow (types, enums, const, bounds,
- * references, nullable, alternatives, records), not patterns.
+ * formats, patterns, references, nullable, alternatives, records).
  */
 export function schemaInstance(schema: Schema, sources: Sources): unknown {
   return instance(schema, '', scopeOf(schema, sources));
@@ -76,7 +76,8 @@ function object(schema: Schema, scope: Scope, fact?: unknown): Record<string, un
 }
 
 function array(schema: Schema, name: string, fact: unknown, scope: Scope): unknown[] {
-  const first = list(schema['prefixItems'])
+  // A list of schemas in `items` is how older drafts say `prefixItems`.
+  const first = list(schema['prefixItems'] ?? schema['items'])
     .filter(isRecord)
     .map((each) => instance(each, name, scope));
   const items = isRecord(schema['items']) ? resolve(schema['items'], scope.root) : {};
@@ -117,12 +118,10 @@ function filler(items: Schema, name: string, index: number, scope: Scope): unkno
 const headingLength = 120;
 
 function string(schema: Schema, name: string, fact: unknown, scope: Scope): string {
-  const max = Number(schema['maxLength'] ?? Infinity);
-  const min = Number(schema['minLength'] ?? 0);
-  const value = formatted(schema, fact);
-  if (value !== undefined) return value;
-  if (typeof fact === 'string') return fact.padEnd(min, '.');
+  const given = typeof fact === 'string' ? fact : textOfForm(schema);
+  if (given !== undefined) return padded(given, schema);
+  const max = maxLengthOf(schema);
   const isHeading = max <= headingLength || /title|name|heading|headline|subject|label/i.test(name);
   const text = isHeading ? composeTitle(scope.facts) : composeProse(scope.facts, scope.calls);
-  return text.slice(0, Number.isFinite(max) ? max : undefined).padEnd(min, '.');
+  return padded(lengthOf(text) <= max ? text : Array.from(text).slice(0, max).join(''), schema);
 }

@@ -118,6 +118,26 @@ describe('the offline model with tools', () => {
     expect(left.turns).toEqual([['weather_report {"city":"Bonn"}']]);
   });
 
+  it('calls a tool that takes just what the input gives, and answers with what it returned', async () => {
+    const parameters = z.object({ amount: z.number(), from: z.string() });
+    const tools = { convert: { parameters, returns: () => ({ euros: 91.5 }) } };
+    const { turns } = await runOffline({ instructions: 'Use your tools.', tools }, { amount: 100, from: 'USD' });
+    expect(turns).toEqual([['convert {"amount":100,"from":"USD"}']]);
+    const asked = await runOffline({ instructions: 'Use convert.', tools }, 'Convert an amount of 100 from USD.');
+    expect(asked.output).toContain('91.5');
+  });
+
+  it('takes the alternative of a parameter that the input takes', async () => {
+    const card = z.strictObject({ type: z.literal('card'), number: z.string() });
+    const transfer = z.strictObject({ type: z.literal('transfer'), iban: z.string() });
+    const parameters = z.strictObject({ by: z.discriminatedUnion('type', [card, transfer]) });
+    const tools = { pay: { parameters, returns: () => ({ paid: true }) } };
+    const by = { type: 'transfer', iban: 'DE12' };
+    expect((await runOffline({ instructions: 'Use pay.', tools }, { by })).turns).toEqual([
+      [`pay ${JSON.stringify({ by })}`],
+    ]);
+  });
+
   it('calls nothing it is told not to use, or whose arguments it does not know', async () => {
     const tools = lampTools();
     const never = 'Use inspect_lamp. Never use repair_lamp.';

@@ -1,4 +1,4 @@
-import { piecesOf, type SpokenReply, type WireFormat } from './model-reply.ts';
+import { argumentsOf, piecesOf, type SpokenReply, type WireFormat } from './model-reply.ts';
 
 const usage = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 };
 
@@ -39,8 +39,8 @@ function deltasOf(reply: SpokenReply): object[] {
 }
 
 const toolCalls = (calls: Extract<SpokenReply, { calls: unknown }>['calls']) =>
-  calls.map(({ id, name, arguments: given }) => ({
-    id,
+  calls.map((call) => ({
+    id: call.id,
     type: 'function',
-    function: { name, arguments: JSON.stringify(given) },
+    function: { name: call.name, arguments: argumentsOf(call) },
   }));

@@ -12,7 +12,8 @@ export type StreamFault =
 /** A call of a tool that the model asks for. */
 export interface ModelToolCall {
   name: string;
-  arguments: object;
+  /** As JSON; a text is sent as it is. */
+  arguments: object | string;
   /** `call-<n>` by default, counted over all replies. */
   id?: string;
 }
@@ -39,6 +40,10 @@ export interface WireFormat {
   /** The events in order, as they are written after `data: `. */
   toEvents(reply: SpokenReply, model: unknown): string[];
 }
+
+/** A call's arguments as they are sent. */
+export const argumentsOf = ({ arguments: given }: Pick<ModelToolCall, 'arguments'>): string =>
+  typeof given === 'string' ? given : JSON.stringify(given);
 
 /** The pieces an answer is streamed in. */
 export const piecesOf = (text: string): string[] => text.match(/[\s\S]{1,12}/g) ?? [];

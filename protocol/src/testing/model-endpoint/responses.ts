@@ -1,4 +1,4 @@
-import { piecesOf, type SpokenReply, type WireFormat } from './model-reply.ts';
+import { argumentsOf, piecesOf, type SpokenReply, type WireFormat } from './model-reply.ts';
 
 /** OpenAI's Responses. */
 export const responses: WireFormat = {
@@ -39,13 +39,13 @@ const responseOf = (model: unknown, status: string, output: readonly Item[]): ob
 
 function itemsOf(reply: SpokenReply): Item[] {
   if ('calls' in reply) {
-    return reply.calls.map(({ id, name, arguments: given }, index) => ({
+    return reply.calls.map((call, index) => ({
       id: `fc_${index}`,
       type: 'function_call',
       status: 'completed',
-      call_id: id,
-      name,
-      arguments: JSON.stringify(given),
+      call_id: call.id,
+      name: call.name,
+      arguments: argumentsOf(call),
     }));
   }
   const message = { id: 'msg_1', type: 'message', status: 'completed', role: 'assistant', content: [partOf(reply)] };
