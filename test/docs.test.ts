@@ -45,6 +45,18 @@ describe('links between documents', () => {
   });
 });
 
+describe('the commands of "mesh"', () => {
+  const sources = globSync('cli/src/commands/*.ts', { cwd: root }).map(read).join('\n');
+  const added = sources.matchAll(/\badd\w*Command\(\s*program,\s*'([\w-]+)'|program\.command\('([\w-]+)'\)/g);
+  const names = [...Array.from(added, ([, own, group]) => own ?? group ?? ''), 'cancel', 'suspend', 'resume'];
+
+  it.each(['README.md', 'docs/cli.md'])('are all in %s', (path) => {
+    expect(names.length).toBeGreaterThan(20);
+    const document = read(path);
+    expect(names.filter((name) => !new RegExp(`\`${name}\\b`).test(document))).toEqual([]);
+  });
+});
+
 describe('docs/operations.md', () => {
   const settings = globSync('{protocol,coordinator}/src/**/{*-config,config,event-settings}.ts', { cwd: root });
   const names = new Set(settings.flatMap((path) => read(path).match(/^ {2}[A-Z]+_[A-Z_]+(?=:)/gm) ?? []));

@@ -33,7 +33,10 @@ export function locateMesh(options: LocationOptions, config: Config, workingFold
   if (config.url !== undefined) return remote(config.url);
   const folder = nearestDataFolder(workingFolder);
   if (folder === undefined) {
-    throw new MeshError('UNAVAILABLE', 'no running mesh found: start one with "npx mesh up", or name one with --url');
+    throw new MeshError(
+      'UNAVAILABLE',
+      'no running mesh found: start one with "npx mesh up", or name its --data folder',
+    );
   }
   return local(folder);
 }

@@ -63,6 +63,9 @@ describe.skipIf(!isWanted)('compose.yaml (CI=true or MESH_TEST_COMPOSE=1 asks fo
     const kept = volumes.filter(({ type }) => type === 'volume').map(({ source }) => source);
     expect(kept).toEqual([...new Set(kept)]);
     expect(kept).toEqual(expect.arrayContaining(['nats', ...meshComposition.map(({ name }) => name)]));
+    // Whoever is there without Dapr is waited for, as `docker compose up --wait` and depends_on do.
+    const always = Object.values(services).filter(({ profiles }) => profiles === undefined);
+    expect(always.filter(({ healthcheck }) => healthcheck === undefined)).toEqual([]);
     const images = Object.values(services).map(({ image }) => image);
     expect(images.filter((image) => !/:\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(image))).toEqual([]);
     const ports = Object.values(services).flatMap((service) => service.ports ?? []);

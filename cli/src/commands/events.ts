@@ -49,7 +49,7 @@ export function addEventsCommands(program: Command, context: Context): void {
     });
 
   addMeshCommand(program, 'redrive', 'deliver again what was given up', [
-    'npx mesh redrive evt_12_0',
+    'npx mesh redrive evt_0b5c6f0e-3c0e-4d5b-9a57-6f2f0c1f9a11',
     'npx mesh redrive 7',
   ])
     .argument('<id>', 'of a delivery or a parked event, from "mesh events --dead"')

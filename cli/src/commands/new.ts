@@ -31,40 +31,54 @@ export function addNewCommands(program: Command, _context: Context): void {
     .option('--skill <id>', 'its skill, such as count-words (default: the name of the agent)', parseName)
     .action(async (name: string, { skill = name, json }: NewOptions) => {
       const plan = planAgent(workspaceRoot, { name, skill });
-      plan.write();
-      await install();
-      runScript('agent-cards/src/write-schemas.ts');
-      runScript(formatter, `peers/${name}`, 'agent-cards', 'compose.yaml');
+      await carryOut(plan, async () => {
+        await install();
+        runScript('agent-cards/src/write-schemas.ts');
+        runScript(formatter, `peers/${name}`, 'agent-cards', 'compose.yaml');
+      });
       report(plan, `npm test -- peers/${name}`, json);
     });
   addCommand(command, 'workflow', 'add a workflow to the coordinator, with its schemas, test and recorded histories', [
     'npx mesh new workflow reviewed-keywords',
   ])
     .argument('<name>', 'of the workflow, such as reviewed-keywords', parseName)
-    .action((name: string, { json }: NewOptions) => {
+    .action(async (name: string, { json }: NewOptions) => {
       const plan = planWorkflow(workspaceRoot, name);
-      plan.write();
-      runScript('coordinator/src/write-card.ts');
-      runScript('coordinator/histories/record.ts');
-      runScript(formatter, 'coordinator/src/workflows', 'coordinator/histories', 'agent-cards/cards');
+      await carryOut(plan, () => {
+        runScript('coordinator/src/write-card.ts');
+        runScript('coordinator/histories/record.ts');
+        runScript(formatter, 'coordinator/src/workflows', 'coordinator/histories', 'agent-cards/cards');
+      });
       report(plan, `npm test -- coordinator/src/workflows/${name}.test.ts coordinator/histories`, json);
     });
+}
+
+/** Writes what is planned and what follows from it, or, where a part fails or Ctrl-C ends it, nothing. */
+async function carryOut(plan: ChangeSet, follow: () => void | Promise<void>): Promise<void> {
+  plan.write();
+  try {
+    await follow();
+  } catch (error) {
+    plan.undo();
+    throw error;
+  }
 }
 
 /** Links the new package into the workspace. */
 async function install(): Promise<void> {
   const { installChanges } = await import('../../../scripts/bootstrap.mjs');
   if ((await installChanges(workspaceRoot)) !== 0) {
-    throw new MeshError('INTERNAL', 'the package is written, but could not be installed: see above');
+    throw new MeshError('INTERNAL', 'the new package could not be installed, see above; nothing was added');
   }
 }
 
 /** Runs a program of the workspace on this Node. */
 function runScript(script: string, ...args: string[]): void {
-  const { status, stderr } = spawnSync(process.execPath, [join(workspaceRoot, script), ...args], {
+  const { status, signal, stderr } = spawnSync(process.execPath, [join(workspaceRoot, script), ...args], {
     cwd: workspaceRoot,
     encoding: 'utf8',
   });
+  if (signal === 'SIGINT') throw new MeshError('CANCELED', 'interrupted');
   if (status !== 0) throw new MeshError('INTERNAL', `${script} ended with ${status}: ${stderr}`);
 }
 

@@ -1,5 +1,9 @@
-import { ChangeSet, insertSorted } from './change-set.ts';
-import { toVariableName } from './names.ts';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { MeshError } from '@daca-mesh/protocol';
+import { reservedNames } from '../supervisor/composition.ts';
+import { ChangeSet, insertSorted, readTemplate } from './change-set.ts';
+import { refuseTaken, toVariableName } from './names.ts';
 
 /** A new agent: its name, and the id of its skill. */
 export interface NewAgent {
@@ -17,6 +21,7 @@ export function planAgent(root: string, { name, skill }: NewAgent): ChangeSet {
   const port = String(coordinatorPort + members.length);
   const plan = new ChangeSet(root, { name, skill, skillName, port });
   const folder = `peers/${name}`;
+  plan.cover(folder);
   for (const file of [
     'README.md',
     'package.json',
@@ -31,6 +36,10 @@ export function planAgent(root: string, { name, skill }: NewAgent): ChangeSet {
   plan.create(`${folder}/src/skills/${skill}.ts`, 'agent/src/skills/skill.ts');
   plan.create(`agent-cards/src/skills/${skill}.ts`, 'agent/schemas.ts');
   plan.put(`agent-cards/cards/${name}.json`, cardOf(plan, { name, skill }));
+  refuseReserved(root, plan, name);
+  const surroundings = ['agent-cards/src/index.ts', 'agent-cards/src/skill-schemas.ts'].map((path) => plan.read(path));
+  const templates = ['agent/schemas.ts', 'agent/src/server.ts', 'agent/src/skills/skill.ts'];
+  refuseTaken(skillName, ...surroundings, ...templates.map((template) => readTemplate(template)));
   const schemaImport = `import { ${skillName} } from './skills/${skill}.ts';`;
   const schemaKey = skillName === skill ? `  ${skill},` : `  '${skill}': ${skillName},`;
   plan.edit('agent-cards/src/index.ts', (text) =>
@@ -47,7 +56,18 @@ export function planAgent(root: string, { name, skill }: NewAgent): ChangeSet {
     text.replace(/\n\]\s*$/, `,\n  { "name": "${name}", "package": "${folder}", "card": "${name}", "env": {} }\n]\n`),
   );
   plan.edit('compose.yaml', (text) => addService(text, { name, port, service: plan.fill('agent/compose-service') }));
+  // It follows when the package is installed.
+  plan.cover('pnpm-lock.yaml');
   return plan;
+}
+
+/** Refuses what is the name of another process, container or package. */
+function refuseReserved(root: string, plan: ChangeSet, name: string): void {
+  const isTaken =
+    reservedNames.has(name) ||
+    ['', 'coordinator'].some((folder) => existsSync(join(root, folder, name, 'package.json'))) ||
+    new RegExp(`^ {2}${name}:$`, 'm').test(plan.read('compose.yaml'));
+  if (isTaken) throw new MeshError('FORBIDDEN', `"${name}" is there already: as a process, a container or a package`);
 }
 
 /** Adds a service beside the others, its address to those the coordinator calls, and its volume. */

@@ -1,18 +1,23 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { MeshError } from '@daca-mesh/protocol';
 
 const templates = new URL('../../templates/', import.meta.url);
 
+/** A template as it is. */
+export const readTemplate = (template: string): string => readFileSync(new URL(`${template}.txt`, templates), 'utf8');
+
 /**
  * Files to be made and changed in a workspace, worked out before the first is written: nothing that is there is
- * overwritten, and what cannot be done is refused while nothing has changed.
+ * overwritten, what cannot be done is refused while nothing has changed, and what fails on the way is taken back.
  */
 export class ChangeSet {
   readonly #root: string;
   readonly #values: Readonly<Record<string, string>>;
   readonly #texts = new Map<string, string>();
   readonly #created: string[] = [];
+  /** What each path held before; undefined: there was nothing. */
+  readonly #before = new Map<string, string | undefined>();
 
   /** `values` stand for `{{name}}` and its like in the templates. */
   constructor(root: string, values: Readonly<Record<string, string>>) {
@@ -37,8 +42,10 @@ export class ChangeSet {
 
   /** A template with its values. */
   fill(template: string): string {
-    const text = readFileSync(new URL(`${template}.txt`, templates), 'utf8');
-    return text.replaceAll(/\{\{(\w+)\}\}/g, (_, key: string) => this.#values[key] ?? missing(key, template));
+    return readTemplate(template).replaceAll(
+      /\{\{(\w+)\}\}/g,
+      (_, key: string) => this.#values[key] ?? missing(key, template),
+    );
   }
 
   /** Makes a file. @throws MeshError `FORBIDDEN` where there is one. */
@@ -46,11 +53,19 @@ export class ChangeSet {
     if (existsSync(join(this.#root, path))) throw new MeshError('FORBIDDEN', `${path} is there already`);
     this.#texts.set(path, text);
     this.#created.push(path);
+    this.cover(path);
   }
 
   /** Changes a file that is there. @throws MeshError `NOT_FOUND` where there is none. */
   edit(path: string, change: (text: string) => string): void {
     this.#texts.set(path, change(this.#texts.get(path) ?? this.read(path)));
+    this.cover(path);
+  }
+
+  /** Has {@link undo} also take back what others do afterwards: to a file, or to a folder that is not there yet. */
+  cover(path: string): void {
+    const found = statSync(join(this.#root, path), { throwIfNoEntry: false });
+    if (found === undefined || found.isFile()) this.#before.set(path, found && this.read(path));
   }
 
   /** The text of a file of the workspace. */
@@ -62,7 +77,7 @@ export class ChangeSet {
     }
   }
 
-  /** Writes everything; what was new is removed again where a part cannot be written. */
+  /** Writes everything, or nothing. */
   write(): void {
     try {
       for (const [path, text] of this.#texts) {
@@ -70,8 +85,17 @@ export class ChangeSet {
         writeFileSync(join(this.#root, path), text);
       }
     } catch (error) {
-      for (const path of this.#created) rmSync(join(this.#root, path), { force: true });
+      this.undo();
       throw error;
+    }
+  }
+
+  /** Puts everything back as it was. */
+  undo(): void {
+    for (const [path, text] of this.#before) {
+      if (text === undefined) rmSync(join(this.#root, path), { force: true, recursive: true });
+      // What could not be written cannot be written back either.
+      else if (this.read(path) !== text) writeFileSync(join(this.#root, path), text);
     }
   }
 }

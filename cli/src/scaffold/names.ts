@@ -1,3 +1,4 @@
+import { MeshError } from '@daca-mesh/protocol';
 import { InvalidArgumentError } from 'commander';
 
 /** What a name in kebab-case may not become as the name of a variable. */
@@ -20,3 +21,13 @@ export function parseName(text: string): string {
 /** `count-words` as the name of a variable: `countWords`. */
 export const toVariableName = (name: string): string =>
   name.replaceAll(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+
+/** Comments, strings and the blanks of templates: what is in them names nothing. */
+const noNames = /\/\*[\s\S]*?\*\/|\/\/.*|'[^'\n]*'|`[^`]*`|\{\{\w+\}\}/g;
+
+/** Refuses a variable's name that is taken in one of the texts of code it is to stand in. @throws MeshError `FORBIDDEN`. */
+export function refuseTaken(variable: string, ...code: readonly string[]): void {
+  const name = new RegExp(`\\b${variable}\\b`);
+  if (!code.some((text) => name.test(text.replaceAll(noNames, '')))) return;
+  throw new MeshError('FORBIDDEN', `the code around it calls something else "${variable}": choose another name`);
+}

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -55,16 +55,57 @@ describe('a change set', () => {
     expect(() => planWorkflow(root, 'content-pipeline')).toThrow('content-pipeline.ts is there already');
   });
 
+  it.each(['logs', 'daprd', 'nats', 'mesh', 'protocol', 'sidecar', 'test'])(
+    'gives no agent the name of something else: %s',
+    (name) => expect(() => planAgent(root, { name, skill: 'count-words' })).toThrow('is there already'),
+  );
+
+  it.each(['z', 'skill', 'schemas', 'config', 'load-card', 'light', 'skill-schemas'])(
+    'gives no skill the name of a variable beside it: %s',
+    (skill) => expect(() => planAgent(root, { name: 'any', skill })).toThrow('choose another name'),
+  );
+
+  it.each(['z', 'define-workflow', 'workflows', 'it', 'completed', 'agents', 'start-run'])(
+    'gives no workflow the name of a variable beside it: %s',
+    (name) => expect(() => planWorkflow(root, name)).toThrow('choose another name'),
+  );
+
+  it('gives no workflow the name of one within another', () =>
+    expect(() => planWorkflow(root, 'device-scene-set')).toThrow('in scene-device.ts'));
+
+  it('takes names that only texts, comments and templates contain', () => {
+    for (const name of ['skill-name', 'order', 'whoever']) expect(planAgent(root, { name, skill: name })).toBeDefined();
+    for (const name of ['workflow-name', 'reviewed']) expect(planWorkflow(root, name)).toBeDefined();
+  });
+
   it('says where it is not in a workspace, and writes nothing there', () => {
     expect(() => planWorkflow(folder, 'any')).toThrow('is this the workspace of a mesh?');
   });
 
-  it('takes back what is new where a part cannot be written', () => {
+  it('takes back everything where a part cannot be written', () => {
+    writeFileSync(join(folder, 'old.txt'), 'old');
     const plan = new ChangeSet(folder, {});
+    plan.cover('package');
+    plan.put('package/src/new.txt', 'new');
+    plan.edit('old.txt', (text) => `${text} and new`);
     plan.put('new.txt', 'new');
     plan.put('new.txt/below', 'a file is no folder');
     expect(() => plan.write()).toThrow('EEXIST');
-    expect(() => readFileSync(join(folder, 'new.txt'))).toThrow('ENOENT');
+    expect(readdirSync(folder)).toEqual(['old.txt']);
+    expect(readFileSync(join(folder, 'old.txt'), 'utf8')).toBe('old');
+  });
+
+  it('takes back what others did after it was written', () => {
+    writeFileSync(join(folder, 'lock.txt'), 'old');
+    mkdirSync(join(folder, 'kept'), { recursive: true });
+    const plan = new ChangeSet(folder, {});
+    for (const path of ['lock.txt', 'made', 'kept']) plan.cover(path);
+    plan.write();
+    mkdirSync(join(folder, 'made/below'), { recursive: true });
+    writeFileSync(join(folder, 'lock.txt'), 'new');
+    plan.undo();
+    expect(readdirSync(folder).sort()).toEqual(['kept', 'lock.txt', 'old.txt']);
+    expect(readFileSync(join(folder, 'lock.txt'), 'utf8')).toBe('old');
   });
 
   it('puts a line among those like it', () => {

@@ -19,7 +19,7 @@ const parentWatchUrl = new URL('./parent-watch.ts', import.meta.url).href;
 const workspaceRoot = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** What the mesh itself calls so in the data folder, in `mesh ps` and among the logs. */
-const reservedNames: ReadonlySet<string> = new Set(['dapr', 'daprd', 'placement', 'scheduler', 'logs']);
+export const reservedNames: ReadonlySet<string> = new Set(['dapr', 'daprd', 'placement', 'scheduler', 'logs']);
 
 /** The shipped composition, or the one in a file (packages are then relative to its folder). */
 export function loadComposition(path?: string): Composition {

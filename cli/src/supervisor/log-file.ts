@@ -9,6 +9,7 @@ const maxBytesByDefault = 50 * 1024 * 1024;
  */
 export interface LogFile {
   readonly path: string;
+  /** Never throws: what cannot be written is lost, and the log says so once it can. */
   append(line: string): void;
 }
 
@@ -16,16 +17,28 @@ export interface LogFile {
 export function openLogFile(path: string, maxBytes = maxBytesByDefault): LogFile {
   mkdirSync(dirname(path), { recursive: true });
   let sizeBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  let lostLines = 0;
+  const write = (text: string): void => {
+    const bytes = Buffer.from(text);
+    if (sizeBytes > 0 && sizeBytes + bytes.length > maxBytes) {
+      renameSync(path, `${path}.1`);
+      sizeBytes = 0;
+    }
+    appendFileSync(path, bytes);
+    sizeBytes += bytes.length;
+  };
   return {
     path,
     append(line) {
-      const bytes = Buffer.from(`${line}\n`);
-      if (sizeBytes > 0 && sizeBytes + bytes.length > maxBytes) {
-        renameSync(path, `${path}.1`);
-        sizeBytes = 0;
+      // The last of those that were lost may be there in part.
+      const gap = lostLines === 0 ? '' : `\n${JSON.stringify({ level: 'warn', msg: 'lines were lost', lostLines })}\n`;
+      try {
+        write(`${gap}${line}\n`);
+        lostLines = 0;
+      } catch {
+        // A disk that is full must not end whoever keeps the log, and with it the processes that wait for room.
+        lostLines++;
       }
-      appendFileSync(path, bytes);
-      sizeBytes += bytes.length;
     },
   };
 }

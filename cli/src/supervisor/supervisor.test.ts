@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -18,6 +18,7 @@ import { startSupervisor, type Supervisor } from './supervisor.ts';
 
 const fixture = fileURLToPath(new URL('../../test/fixtures/agent/', import.meta.url));
 const config = readConfig({});
+const patient = { timeout: 20_000, interval: 50 };
 
 let dataFolder: string;
 let events: ProcessEvent[];
@@ -136,6 +137,23 @@ describe('startSupervisor', () => {
     expect(await environmentOf(alpha)).not.toHaveProperty('MESH_PEERS');
   });
 
+  it('goes on while what other commands find it by cannot be written, and writes it again once it can', async () => {
+    const mesh = await start([spec('alpha')]);
+    await mesh.ready();
+    const state = join(dataFolder, 'mesh.json');
+    await rm(state);
+    await mkdir(state);
+    const { pid } = processOf(mesh, 'alpha');
+    process.kill(pid ?? 0, 'SIGKILL');
+    await expect.poll(() => processOf(mesh, 'alpha'), patient).toMatchObject({ status: 'ready', restarts: 1 });
+    expect((await readdir(dataFolder)).filter((name) => name.startsWith('mesh.json'))).toEqual(['mesh.json']);
+    await rm(state, { recursive: true });
+    process.kill(processOf(mesh, 'alpha').pid ?? 0, 'SIGKILL');
+    await expect
+      .poll(() => tryReadMeshState(dataFolder)?.processes, patient)
+      .toMatchObject([{ status: 'ready', restarts: 2 }]);
+  });
+
   it('starts the coordinator without a peer that cannot start', async () => {
     const mesh = await start([spec('coordinator'), spec('alpha'), spec('broken', { env: { FIXTURE_MODE: 'crash' } })]);
     await expect.poll(() => processOf(mesh, 'coordinator').status, { timeout: 10_000 }).toBe('ready');
@@ -203,10 +221,10 @@ describe('startSupervisor', () => {
 
   it('kills what ignores SIGTERM when the time is up, and at once when forced', async () => {
     const specs = [spec('stubborn', { env: { FIXTURE_MODE: 'stubborn' } })];
-    const patient = await start(specs, { stopTimeoutMs: 100 });
-    await patient.ready();
-    const { pid } = processOf(patient, 'stubborn');
-    await patient.stop();
+    const mesh = await start(specs, { stopTimeoutMs: 100 });
+    await mesh.ready();
+    const { pid } = processOf(mesh, 'stubborn');
+    await mesh.stop();
     expect(isAlive(pid ?? 0)).toBe(false);
 
     const forced = await start(specs, { stopTimeoutMs: 60_000 });

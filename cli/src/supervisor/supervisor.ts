@@ -88,6 +88,8 @@ class Mesh implements Supervisor {
   #stopped: Promise<void> | undefined;
   /** What each process that calls others was told of their addresses, by its name. */
   readonly #announced = new Map<string, string>();
+  /** Its state was written, so that other commands find it. */
+  #isFound = false;
 
   constructor(options: SupervisorOptions, lock: Disposable) {
     this.#options = options;
@@ -208,7 +210,13 @@ class Mesh implements Supervisor {
 
   #onChange(): void {
     if (this.#control === undefined || this.#stopped !== undefined) return;
-    writeMeshState(this.#options.dataFolder, this.#state(this.#control.url));
+    try {
+      writeMeshState(this.#options.dataFolder, this.#state(this.#control.url));
+      this.#isFound = true;
+    } catch (error) {
+      // A disk that is full later must not end the mesh: what is written already finds it, and the next change is written.
+      if (!this.#isFound) throw error;
+    }
     for (const wake of this.#waiters) wake();
     this.#waiters.clear();
   }

@@ -34,7 +34,7 @@ export function findDapr(environment: Environment): DaprBinaries | undefined {
 /** What to tell a user for whom `findDapr` found nothing. */
 export const howToGetDapr =
   'Dapr was not found (daprd, scheduler and placement). Either install it with "dapr init --slim" of the Dapr CLI, ' +
-  'put the three programs on the PATH, or build them with Go 1.26: "node coordinator/dapr/src/build.ts" ' +
+  'put the three programs on the PATH, or build them with Go 1.26: "node_modules/.bin/node coordinator/dapr/src/build.ts" ' +
   '(about 5 minutes, once)';
 
 function findAll(folders: readonly string[]): Omit<DaprBinaries, 'builtHere'> | undefined {

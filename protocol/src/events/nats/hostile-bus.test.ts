@@ -17,6 +17,11 @@ import { eventStream, parkedStream } from './nats-names.ts';
 const logger = pino({ level: 'silent' });
 const limits = { backoffMs: 50, maxBackoffMs: 200, ackWaitMs: 1_000, maxDeliveries: 3, maxPending: 2 };
 const named = (id: string, fields: object = {}) => createEvent({ type: 'Told', source: '/test', id, ...fields });
+const waits = (message: string) => ({
+  code: 'UNAVAILABLE',
+  retryable: true,
+  message: expect.stringContaining(message),
+});
 const soon = { timeout: 20_000, interval: 50 };
 
 describe.skipIf(skipNats(process.env))('a bus that others use as they like', () => {
@@ -113,5 +118,33 @@ describe.skipIf(skipNats(process.env))('a bus that others use as they like', () 
     await bus.publish(named(one), named(two));
     const { streams } = await jetstreamManager(other);
     expect((await streams.info(eventStream)).state.messages).toBe(3);
+  });
+
+  it('lets events wait where another stream takes them, or its own takes them no more', async () => {
+    const { streams } = await jetstreamManager(other);
+    await streams.delete(eventStream);
+    await streams.add({ name: 'OTHER', subjects: ['mesh.events.>'] });
+    await expect(bus.publish(named('lost?'))).rejects.toMatchObject(waits('expected stream does not match'));
+    await streams.update('OTHER', { subjects: ['elsewhere'] });
+    await streams.add({ name: eventStream, subjects: ['nothing.of.ours'] });
+    await expect(bus.publish(named('lost?'))).rejects.toMatchObject(waits('the subjects of the stream'));
+    await streams.delete(eventStream);
+    await bus.publish(named('lost?'));
+  });
+
+  it('logs in with a password of any characters, which no log shows', async () => {
+    const config = join(folder, 'users.conf');
+    await writeFile(config, 'authorization { users: [{ user: mesh, password: "p@ss/w%rd" }] }');
+    await using strict = await NatsServer.start(join(folder, 'strict'), ['-c', config]);
+    const lines: string[] = [];
+    const loud = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
+    const connectAs = (user: string) =>
+      createNatsBus({ natsUrl: strict.url.replace('//', `//${user}@`), logger: loud, limits });
+    const [right, wrong] = [connectAs('mesh:p%40ss%2Fw%25rd'), connectAs('mesh:p%40ss')];
+    await vi.waitFor(() => right.publish(named('first')), soon);
+    await vi.waitFor(() => expect(lines.join('')).toContain('Authorization Violation'), soon);
+    await expect(wrong.publish(named('never'))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(lines.join('')).not.toMatch(/p@ss|p%40ss/u);
+    await Promise.all([right.close(), wrong.close()]);
   });
 });

@@ -4,9 +4,9 @@ import type { CloudEvent } from '../cloud-event.ts';
 import type { EventBus } from '../event-bus.ts';
 import { type ConsumerLimits, consumeEvents } from './nats-consumer.ts';
 import { NatsLink, type NatsSession } from './nats-link.ts';
-import { eventSubject, messageId } from './nats-names.ts';
+import { eventStream, eventSubject, messageId } from './nats-names.ts';
 import { isTooLarge, listParked, redriveParked } from './nats-parked.ts';
-import { withStreams } from './nats-streams.ts';
+import { isNobodyThere, withStreams } from './nats-streams.ts';
 
 /** How {@link createNatsBus} connects. */
 export interface NatsBusOptions {
@@ -46,6 +46,8 @@ async function publishAll({ js }: NatsSession, events: readonly CloudEvent[]): P
         msgID: messageId(event),
         timeout: publishTimeoutMs,
         retries: 0,
+        // Another stream that takes these subjects, too, would keep what no consumer of the mesh ever sees.
+        expect: { streamName: eventStream },
       }),
     ),
   );
@@ -59,7 +61,11 @@ const refuse = (error: unknown): never => {
 /** Whatever a server says, the next one may say something else: only its limit on size is final. */
 function toMeshError(cause: unknown): MeshError {
   if (isMeshError(cause)) return cause;
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = isNobodyThere(cause)
+    ? `JetStream is not ready, or the subjects of the stream ${eventStream} were changed`
+    : cause instanceof Error
+      ? cause.message
+      : String(cause);
   if (isTooLarge(cause)) return new MeshError('PAYLOAD_TOO_LARGE', `NATS refused an event: ${why}`, { cause });
   return new MeshError('UNAVAILABLE', `NATS did not take the events: ${why}`, { retryable: true, cause });
 }

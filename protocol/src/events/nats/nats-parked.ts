@@ -40,7 +40,9 @@ export async function parkMessage(
     facts.set(header.deliveries, String(message.info.deliveryCount));
     // The time, too: a stream that somebody deleted counts from one again.
     const msgID = `${consumer} ${message.seq} ${message.info.timestampNanos}`;
-    return withStreams(jsm, () => js.publish(parkedSubject(consumer), data, { headers: facts, msgID }));
+    return withStreams(jsm, () =>
+      js.publish(parkedSubject(consumer), data, { headers: facts, msgID, expect: { streamName: parkedStream } }),
+    );
   };
   // A header is one line.
   const why = reason.replaceAll(/\s+/gu, ' ').slice(0, maxReasonLength);
@@ -99,7 +101,8 @@ export async function redriveParked({ js, jsm }: NatsSession, sequence: number):
   // Whoever may publish can park, too, and must not have us publish elsewhere.
   const place = isEventSubject(subject) ? subject : eventSubject(event.type);
   // An id of its own, under the event's the stream would drop it as a repetition; the time as for what is parked.
-  await js.publish(place, message.data, { msgID: `redrive ${sequence} ${message.timestamp}` });
+  const msgID = `redrive ${sequence} ${message.timestamp}`;
+  await js.publish(place, message.data, { msgID, expect: { streamName: eventStream } });
   await jsm.streams.deleteMessage(parkedStream, sequence);
   return event;
 }

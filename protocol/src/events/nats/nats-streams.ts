@@ -64,5 +64,5 @@ export async function withStreams<T>(jsm: JetStreamManager, work: () => Promise<
 }
 
 /** Nobody answers on the subject: no stream takes it, or JetStream is not ready. */
-const isNobodyThere = (error: unknown): boolean =>
+export const isNobodyThere = (error: unknown): boolean =>
   error instanceof Error && error.cause instanceof RequestError && error.cause.isNoResponders();
