@@ -7,7 +7,7 @@ export const OrderId = z
   .max(200)
   // It is the subject of CloudEvents, which have no control characters; and a store makes one of all half characters.
   // oxlint-disable-next-line no-control-regex
-  .regex(/^[^\u0000-\u001f\u007f]+$/u, 'must not contain control characters')
+  .regex(/^[^\u0000-\u001f\u007f-\u009f]+$/u, 'must not contain control characters')
   .refine((id) => id.isWellFormed(), 'must not contain half characters');
 
 /** What is ordered: each article once, so that its quantity is one number. */

@@ -156,7 +156,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     pump: createOutboxPump({ database, signals, engine, logger }),
     sweep: createSweep({ ...deps, engine, ...(options.sweepMs === undefined ? {} : { intervalMs: options.sweepMs }) }),
   };
-  const reportStall = watchEngine(engine, { database, signals, logger });
+  const reportStall = watchEngine(engine, deps);
   return {
     database,
     signals,
@@ -171,7 +171,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     ),
     start: async (started) => {
       core.attach(started);
-      await reviewRuns({ database, signals }, withChildren(workflows));
+      await reviewRuns(deps, withChildren(workflows));
       await Promise.all([engine.start(), directory.start()]);
       await Promise.all([parts.watcher.start(), parts.pump.start(), events.start()]);
       parts.deadlines.start();
@@ -191,11 +191,11 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
 /** Notes what the engine notices about runs. @returns how a stall is noted. */
 function watchEngine(
   engine: ActivityEngine,
-  { database, signals, logger }: Pick<WatcherDeps, 'database' | 'signals' | 'logger'>,
+  { database, signals, core, logger }: WatcherDeps,
 ): Coordinator['reportStall'] {
   const reportStall = (runId: string, stall: RunStall): void => {
     database
-      .write(() => stallRun(signals, runId, stall))
+      .write(() => stallRun({ signals, core }, runId, stall))
       .catch((err: unknown) => logger.error({ err, runId }, 'a stalled run could not be marked'));
   };
   engine.onStall(({ instanceId, reason, message }) => reportStall(instanceId, { reason, message }));

@@ -2,7 +2,6 @@ import { TaskState } from '@a2a-js/sdk';
 import { dataPart, digest, userMessage } from '@daca-mesh/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forgetRun } from '../src/runs/forget-run.ts';
-import { stallRun } from '../src/runs/stalled-runs.ts';
 import type { Run } from '../src/runs/run-view.ts';
 import { EngineMesh, patiently } from './engine-mesh.ts';
 import { type EngineOfTest, engines } from './engines.ts';
@@ -132,13 +131,15 @@ describe.each(engines)('children on $name', (engine) => {
     const runId = await mesh.run('tree', { twigs: [[{ name: 'a', wait: true }]] });
     await patiently(async () => expect(await mesh.timelineTypes(runId)).toContain('waiting'));
     const [child] = await openLeaves(mesh, runId);
-    const { database, signals, runs } = mesh.coordinator;
+    const { runs } = mesh.coordinator;
     const stall = { reason: 'WORKFLOW_NOT_FOUND', message: 'there is no leaf@1' } as const;
-    await database.write(() => stallRun(signals, child?.runId ?? '', stall));
-    expect(await mesh.get(runId)).toMatchObject({
-      status: 'stalled',
-      stalled: { reason: stall.reason, message: `child ${child?.child?.path}: ${stall.message}` },
-    });
+    mesh.coordinator.reportStall(child?.runId ?? '', stall);
+    await patiently(async () =>
+      expect(await mesh.get(runId)).toMatchObject({
+        status: 'stalled',
+        stalled: { reason: stall.reason, message: `child ${child?.child?.path}: ${stall.message}` },
+      }),
+    );
     await runs.resume(runId);
     await patiently(async () => expect(await mesh.get(runId)).toMatchObject({ status: 'running' }));
     await runs.receiveEvent(runId, 'go', {}, 'event-1');

@@ -91,7 +91,8 @@ describe('a run', () => {
     const all = await live;
     expect(all).toEqual([1, 2, 3, 4]);
     expect(await read(2)).toEqual([3, 4]);
-    expect(await read(4)).toEqual([]);
+    const rest = await fetch(`${coordinator.url}/runs/${runId}/events`, { headers: { 'last-event-id': '4' } });
+    expect([rest.status, await rest.text()]).toEqual([204, '']);
     expect(await ended(runId)).toMatchObject({ output: { heard: { now: true } } });
   });
 

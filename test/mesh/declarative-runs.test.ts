@@ -26,6 +26,11 @@ describe('a chain', () => {
     ['of an agent that has not', [{ agent: 'formatter', skill: 'fly', input: {} }], ['steps.step-1']],
     ['its agent would refuse', [{ skill: 'format', input: { text: '', colour: 1 } }], ['steps.step-1.input', 'colour']],
     [
+      'that no skill of its agent takes',
+      [{ agent: 'device-light', input: { colour: 1 } }],
+      ['steps.step-1.input: no skill of device-light takes it'],
+    ],
+    [
       'that undoes by nobody',
       [{ skill: 'format', input: { text: 'x' }, undo: { skill: 'unformat', input: 1 } }],
       ['undo'],

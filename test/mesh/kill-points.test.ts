@@ -123,4 +123,21 @@ describe('an agent that dies or is away', () => {
     expect(end).toMatchObject({ status: 'completed', output: { decision: 'rejected' } });
     expectOnce(mesh, 'post-b');
   });
+
+  it(
+    'goes on at the new address of agents that were configured elsewhere meanwhile',
+    { timeout: 120_000 },
+    async () => {
+      await mesh.restart('records', { MESH_SKILL_DELAY: '2000' });
+      const run = await startRun(base, 'content-moderation', { text: calmText, postId: 'post-c' }, randomUUID());
+      await untilCalled(base, run.runId, 'records');
+      await mesh.kill('coordinator', { hold: true });
+      const from = mesh.url('records');
+      await mesh.restart('records', { MESH_PORT: '0' });
+      expect(mesh.url('records')).not.toBe(from);
+      await mesh.restart('coordinator', { MESH_PEERS: peers.map((name) => mesh.url(name)).join(',') });
+      expect(await ended(base, run.runId)).toMatchObject({ status: 'completed', output: { decision: 'approved' } });
+      expectOnce(mesh, 'post-c');
+    },
+  );
 });

@@ -10,7 +10,7 @@ import { finishRun } from '../runs/finish-run.ts';
 import { itemOutcomes, nextItem, putItems } from '../runs/map-items.ts';
 import { answerByEarlierEvent, receiveEvent, waitForEvent, withdrawWaits } from '../runs/receive-event.ts';
 import { isChild, isOver, loadRun, rootOf } from '../runs/run-rows.ts';
-import { query } from '../store/schema.ts';
+import { query, type RunRow } from '../store/schema.ts';
 import type { Signals } from '../store/signals.ts';
 import { appendTimeline } from '../store/timeline.ts';
 import { abandonCalls } from '../watcher/abandon-calls.ts';
@@ -79,14 +79,20 @@ export function createActivities({ deps, watcher, inputSchema, localActivities }
     putItems: (input) => done(input, () => putItems(input)),
     nextItem: (input) => commit(input, () => nextItem(input, (progress) => noteProgress(deps, progress))),
     itemOutcomes: (input) => commit(input, () => itemOutcomes(input.mapId, input.from)),
-    finish: (input) => {
+    finish: async (input) => {
       killPoint('before-finish');
-      return database.write(function* () {
-        // Executed again after a crash, it finds the run ended, by itself.
-        if (!(yield* hasEnded(input))) yield* enterActivity(deps, input);
-        yield* finishRun(deps, input.runId, input.end, input.undos);
-        return ok;
-      });
+      try {
+        return await database.write(function* () {
+          // Executed again after a crash, it finds the run ended, by itself.
+          if (!(yield* hasEnded(input))) yield* enterActivity(deps, input);
+          yield* finishRun(deps, input.runId, input.end, input.undos);
+          return ok;
+        });
+      } catch (error) {
+        // Unclaimed, a run that cannot be ended would be taken for one whose instance came too late, and started again.
+        if (input.token !== undefined) await database.write(() => enterActivity(deps, input));
+        throw error;
+      }
     },
   };
 }
@@ -128,13 +134,22 @@ async function propose(
   return ok;
 }
 
+/** How far a run was. What is told again after a crash, or as it is undone, is no way back. */
+const percentOf = ({ progress }: Pick<RunRow, 'progress'>): number =>
+  // Written below.
+  progress === null ? 0 : ((JSON.parse(progress) as { percent?: number }).percent ?? 0);
+
 function* noteProgress(
   deps: WatcherDeps,
   { runId, message, percent, step }: { runId: string; message: string; percent?: number; step?: string },
 ): Unit<void> {
-  const progress = { message, ...(percent === undefined ? {} : { percent }), ...(step === undefined ? {} : { step }) };
   const row = yield* loadRun(runId);
   if (!row || isOver(row)) return;
+  const progress = {
+    message,
+    ...(percent === undefined ? {} : { percent: Math.max(percent, percentOf(row)) }),
+    ...(step === undefined ? {} : { step }),
+  };
   yield* run(
     query
       .updateTable('runs')

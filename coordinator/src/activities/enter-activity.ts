@@ -11,7 +11,7 @@ import type { ActivityScope } from '../workflow-kit/contract.ts';
  */
 export function* enterActivity(deps: UnitDeps, { runId, seen, token }: ActivityScope): Unit<void> {
   if (token !== undefined) yield* claimFresh(deps, runId, token);
-  yield* unstallRun(deps.signals, runId);
+  yield* unstallRun(deps, runId);
   if (seen.below <= 1 && seen.above.length === 0) return;
   yield* run(
     query

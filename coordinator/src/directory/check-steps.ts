@@ -83,11 +83,18 @@ const Schemas = z.object({ schemas: z.record(z.string(), z.object({ input: z.rec
 
 function checkInput(peer: Peer, skillId: string | undefined, input: unknown): Issue[] {
   const { skills, capabilities } = peer.client.card;
-  const id = skillId ?? (skills.length === 1 ? skills[0]?.id : undefined);
   const extension = capabilities?.extensions.find(({ uri }) => uri === extensionUris.skill);
-  const published = Schemas.safeParse(extension?.params);
-  const schema = id === undefined ? undefined : published.data?.schemas[id]?.input;
-  if (!schema) return [];
+  const published = new Map(Object.entries(Schemas.safeParse(extension?.params).data?.schemas ?? {}));
+  const ids = skillId === undefined ? skills.map(({ id }) => id) : [skillId];
+  const schemas = ids.map((id) => published.get(id)?.input).filter((schema) => schema !== undefined);
+  const [schema, ...others] = schemas;
+  // One that publishes nothing may take anything.
+  if (!schema || schemas.length < ids.length) return [];
+  if (others.length > 0) {
+    // The agent chooses: the skill that the input names, else the one it fits.
+    if (namesSkill(input) || schemas.some((each) => compileSchema(each)(input))) return [];
+    return [{ path: '', message: `no skill of ${peer.name} takes it; name the skill` }];
+  }
   const validate = compileSchema(schema);
   if (validate(input)) return [];
   return (validate.errors ?? []).map(({ instancePath, message, params }) => ({
@@ -95,6 +102,8 @@ function checkInput(peer: Peer, skillId: string | undefined, input: unknown): Is
     message: `${message ?? 'does not fit'}${unknownKey(params)}`,
   }));
 }
+
+const namesSkill = (input: unknown): boolean => typeof input === 'object' && input !== null && 'skill' in input;
 
 const unknownKey = (params: Record<string, unknown>): string =>
   typeof params['additionalProperty'] === 'string' ? `: ${params['additionalProperty']}` : '';

@@ -36,6 +36,8 @@ export interface Directory {
   choose(target: CallRequest['target']): Peer | undefined;
   /** The peer at a configured origin, or the agent that a run named by this URL, once its card is known. */
   at(origin: string): Peer | undefined;
+  /** Whether it is the origin of a configured peer. */
+  isConfigured(origin: string): boolean;
   /** Every configured peer, and every agent that announced itself. */
   list(): PeerView[];
   /** Agents that announce themselves come and go here. */
@@ -86,6 +88,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     },
     at: (origin) =>
       peers.get(origin) ?? (origins.includes(origin) ? undefined : (announced.at(origin) ?? foreign.at(origin))),
+    isConfigured: (origin) => origins.includes(origin),
     list: () => [
       ...origins.map((origin) => toPeerView(peers.get(origin), origin)),
       ...announced.origins.map((origin) => toPeerView(announced.at(origin), origin)),

@@ -1,4 +1,4 @@
-import { isMeshError } from '@daca-mesh/protocol';
+import { isMeshError, newId } from '@daca-mesh/protocol';
 import {
   agentSource,
   type CloudEvent,
@@ -88,8 +88,9 @@ export function createEventSource({ name, toBus, webhooks }: EventSourceOptions)
 /** A row for every webhook. */
 function* addDeliveries(seq: number, webhooks: readonly string[]): Unit<void> {
   const now = Date.now();
-  for (const [index, url] of webhooks.entries()) {
-    const row = { delivery_id: `evt_${seq}_${index}`, event_seq: seq, url, created_at: now, next_at: now };
+  for (const url of webhooks) {
+    // By it a receiver tells repetitions: no other mesh, and none that begins anew, may have the same.
+    const row = { delivery_id: `evt_${newId()}`, event_seq: seq, url, created_at: now, next_at: now };
     yield* run(
       eventQuery
         .insertInto('event_deliveries')

@@ -87,6 +87,18 @@ describe('webhooks', () => {
     expect(new Set(hooks.flatMap(({ seen }) => seen.map(({ id }) => id))).size).toBe(4);
   });
 
+  it('are sent ids that no other mesh gives, nor the same one that begins anew', async () => {
+    await emit('One');
+    const before = await deliveries();
+    await webhooks.close();
+    await database.close();
+    database = openCoordinatorDatabase({ path: join(folder, 'anew.db'), durability: 'normal' });
+    await open(hooks.map(({ url }) => url));
+    await emit('Two');
+    const ids = [...before, ...(await deliveries())].map(({ deliveryId }) => deliveryId);
+    expect(new Set(ids).size).toBe(4);
+  });
+
   it.each([500, 301, 400])(
     'that answer %i are tried again under the same id, then dead, then sent again by hand',
     async (status) => {
@@ -129,8 +141,11 @@ describe('webhooks', () => {
     await vi.waitFor(async () => expect(await deliveries('delivered')).toMatchObject([{ url }]), 20_000);
   });
 
-  it('get the time they ask for', async () => {
-    hooks[0].answer = () => ({ status: 429, headers: { 'retry-after': '3600' } });
+  it.each([
+    ['in seconds', () => '3600'],
+    ['by a date', () => new Date(Date.now() + 3_600_000).toUTCString()],
+  ])('get the time they ask for %s', async (_how, retryAfter) => {
+    hooks[0].answer = () => ({ status: 429, headers: { 'retry-after': retryAfter() } });
     hooks[1].answer = () => ({ status: 503, headers: { 'retry-after': 'later' } });
     await emit('One');
     await vi.waitFor(async () => expect(await deliveries('dead')).toMatchObject([{ url: hooks[1].url }]), 20_000);

@@ -154,9 +154,14 @@ async function post({ http = nodeHttpClient, secret }: WebhooksOptions, row: Due
   });
   const { status, headers } = await sending.catch(ofLongAnswer);
   if (status >= 200 && status < 300) return;
-  const retryAfterMs = Number(headers['retry-after']) * 1_000 || 0;
-  const details = { status, retryAfterMs };
+  const details = { status, retryAfterMs: toRetryAfterMs(headers['retry-after'] ?? '') };
   throw new MeshError('PEER_FAILED', `the webhook answered ${status}`, { retryable: true, details });
+}
+
+/** `Retry-After` says how many seconds, or until when (RFC 9110, section 10.2.3); what is neither says nothing. */
+function toRetryAfterMs(value: string): number {
+  const seconds = Number(value);
+  return (Number.isNaN(seconds) ? Date.parse(value) - Date.now() : seconds * 1_000) || 0;
 }
 
 /** What a receiver says beside its status is nothing to us, however long it is. */

@@ -1,6 +1,6 @@
 import { digest, isMeshError, MeshError } from '@daca-mesh/protocol';
 import { all, type Database, type Unit, workflowCaller } from '@daca-mesh/protocol/server';
-import { loadRun } from '../runs/run-rows.ts';
+import { isOver, loadRun } from '../runs/run-rows.ts';
 import type { Runs } from '../runs/runs.ts';
 import { query } from '../store/schema.ts';
 import { alertResolved, healthAlert } from '../workflows/health-alert.ts';
@@ -34,7 +34,8 @@ export async function beginMonitor(deps: AlertRunDeps, monitorId: string, step: 
 }
 
 /** Starts the run of an alert; again, at the same step, it is the same run. */
-export async function raiseAlert(deps: AlertRunDeps, alert: unknown, { runId, key }: MonitorStep): Promise<string> {
+export async function raiseAlert(deps: AlertRunDeps, alert: unknown, step: MonitorStep): Promise<string> {
+  const { runId, key } = step;
   const monitor = await deps.database.read(() => loadRun(runId));
   // A monitor that is started over takes the same steps, and may see other things at each.
   const messageId = `alert-${digest([runId, key, alert]).slice(0, 32)}`;
@@ -42,6 +43,11 @@ export async function raiseAlert(deps: AlertRunDeps, alert: unknown, { runId, ke
     caller: monitor?.caller ?? workflowCaller,
     messageId,
   });
+  // Executed again after a crash, this may come when the alerts of a canceled monitor have been closed.
+  const current = await deps.database.read(() => loadRun(runId));
+  if (current && (current.canceling !== 0 || isOver(current))) {
+    await closeAlert(deps, { runId: alertId, reason: 'the monitor has ended' }, step);
+  }
   return alertId;
 }
 

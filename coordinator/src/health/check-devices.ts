@@ -2,7 +2,7 @@ import { type SkillMap, skillSchemas } from '@daca-mesh/agent-cards';
 import { taskResult } from '@daca-mesh/protocol/client';
 import type { Directory } from '../directory/directory.ts';
 import type { Peer } from '../directory/peer.ts';
-import type { CheckResult, Reading } from '../workflows/health/reading.ts';
+import { type CheckResult, maxNameChars, maxProblemChars, type Reading } from '../workflows/health/reading.ts';
 import { within } from './within.ts';
 
 /** The skills that list devices. */
@@ -53,9 +53,9 @@ async function listUnwell(peer: Peer, skill: ListSkill): Promise<{ readings: Rea
   );
   const devices = found.flatMap((list): Pick<Device, 'deviceId' | 'health' | 'faults'>[] => list.devices);
   const readings = devices.map(({ deviceId, health, faults }): Reading => ({
-    target: `device:${peer.name}/${deviceId}`,
+    target: `device:${peer.name.slice(0, maxNameChars)}/${deviceId}`,
     kind: 'device',
-    problem: [health, faults.map(({ type }) => type).join(', ')].filter(Boolean).join(': '),
+    problem: [health, faults.map(({ type }) => type).join(', ')].filter(Boolean).join(': ').slice(0, maxProblemChars),
     device: { kind: lists[skill], deviceId, agent: peer.name, health },
     origin: peer.origin,
   }));

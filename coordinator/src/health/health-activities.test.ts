@@ -5,6 +5,7 @@ import { callOf, TestMesh } from '../runs/testing/test-mesh.ts';
 import type { Script } from '../runs/testing/scripted-engine.ts';
 import { CheckResult } from '../workflows/health/reading.ts';
 import type { ModelEndpoint } from './check-model.ts';
+import { healthAlert } from '../workflows/health-alert.ts';
 import { createHealthActivities } from './health-activities.ts';
 
 const waiting: Script = ({ event }) => event('never').then(() => undefined);
@@ -105,6 +106,46 @@ describe('a check', () => {
     });
   });
 
+  it('for a monitor tells nothing of what is well', async () => {
+    await mesh.agent({ work }, { name: 'well' });
+    const away = await mesh.agent({ work }, { name: 'away' });
+    await mesh.start();
+    await away.close();
+    const told = async (limits: object) => {
+      const monitor = await mesh.run('health-monitor', { latencyMs: 60_000, errorRate: 0.5, ...limits });
+      const { readings } = CheckResult.parse(
+        await activity('check-health')({ at: Date.now(), windowMs: 60_000 }, monitor),
+      );
+      return readings.map(({ target }) => target);
+    };
+    expect(await told({})).toEqual(['agent:away']);
+    // So fast is nobody.
+    expect(await told({ latencyMs: -1 })).toEqual(['agent:well', 'agent:away']);
+  });
+
+  it('tells agents of one name apart, and takes no more of a name or a message than an alert does', async () => {
+    const version = { protocolBinding: 'JSONRPC', protocolVersion: '1.0' };
+    const agent = (card: { name: string }) =>
+      listen((request, response) =>
+        response.end(
+          JSON.stringify({ ...card, supportedInterfaces: [{ ...version, url: `http://${request.headers.host}` }] }),
+        ),
+      );
+    await using first = await agent({ name: 'writer' });
+    await using second = await agent({ name: 'writer' });
+    await using third = await agent({ name: 'x'.repeat(5_000) });
+    for (const { url } of [first, second, third]) mesh.expectPeer(url);
+    await mesh.start();
+    // What the agent speaks goes into the message.
+    version.protocolVersion = '9'.repeat(5_000);
+    const { readings } = await check();
+    const [one, other, long] = readings;
+    expect([one?.target, other?.target]).toEqual(['agent:writer', `agent:writer at ${second.url}`]);
+    const targets = [long, other].map((reading) => ({ target: reading?.target, problem: reading?.problem }));
+    expect(other?.problem).toMatch(/^writer speaks JSONRPC 9999/u);
+    expect(healthAlert.input.safeParse({ monitorId: 'default', kind: 'agent', targets }).error).toBeUndefined();
+  });
+
   it.each([
     ['lists models', 200, undefined],
     ['has no such list', 404, undefined],
@@ -151,6 +192,16 @@ describe('the run of an alert', () => {
     await vi.waitFor(async () => expect((await mesh.coordinator.runs.get(over)).status).toBe('completed'), 10_000);
     for (const gone of [over, 'nobody']) await close({ runId: gone, reason: 'well again' });
     expect(await received(over)).toEqual([]);
+  });
+
+  it('is closed at once where its monitor has been canceled: the step may be executed again after all alerts were', async () => {
+    await mesh.start();
+    const monitor = await mesh.run('health-monitor', { monitorId: 'default' });
+    const first = (await activity('raise-alert')(alert, monitor)) as { runId: string };
+    expect(await received(first.runId)).toEqual([]);
+    await mesh.coordinator.runs.cancel(monitor);
+    const { runId } = (await activity('raise-alert')(alert, monitor, '0/2')) as { runId: string };
+    expect(await received(runId)).toHaveLength(1);
   });
 
   it('of an earlier monitor of the same name is closed when another one begins', async () => {

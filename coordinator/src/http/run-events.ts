@@ -3,6 +3,7 @@ import { readTimeline, type TimelineEntry } from '../store/timeline.ts';
 import type { ApiServices } from './api.ts';
 import { type StreamEvent, writeEventStream } from './event-stream.ts';
 import { type Route, route } from './route.ts';
+import { endStatuses } from './runs.ts';
 import { PathId, TimelineEntry as Entry, TimelinePage } from './schemas.ts';
 
 const params = z.object({ runId: PathId });
@@ -41,14 +42,20 @@ export function runEventRoutes({ runs, database, feed }: ApiServices): Route[] {
     params,
     query: z.strictObject({ after: Seq.optional().describe('As Last-Event-ID, for clients that cannot set it') }),
     headers: z.object({ 'last-event-id': Seq.optional().describe('The `seq` of the last entry that was received') }),
-    responses: { 200: { description: 'One entry an event', schema: Entry, mediaType: 'text/event-stream' } },
+    responses: {
+      200: { description: 'One entry an event', schema: Entry, mediaType: 'text/event-stream' },
+      204: { description: 'The run has ended, and the client has seen it all: an EventSource reconnects no more' },
+    },
     errors: ['RUN_NOT_FOUND', 'INVALID_ARGUMENT'],
     handle: async ({ params, query, headers, signal }, response) => {
-      await runs.get(params.runId);
+      const { status } = await runs.get(params.runId);
       if (response.req.method === 'HEAD') {
         return { status: 200, body: undefined, headers: { 'Content-Type': 'text/event-stream' } };
       }
       const after = headers['last-event-id'] ?? query.after ?? 0;
+      if (endStatuses.has(status) && (await database.read(() => readTimeline(params.runId, after, 1))).length === 0) {
+        return { status: 204, body: undefined };
+      }
       await writeEventStream(response, toEvents(feed.entries(params.runId, after, signal)), signal);
       return undefined;
     },

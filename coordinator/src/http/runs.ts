@@ -76,7 +76,7 @@ async function waitForChange(
 ): Promise<void> {
   const run = await runs.get(runId);
   const before = runTag(run);
-  if (ended.has(run.status) || (seen !== undefined && !isKnown(seen, before))) return;
+  if (endStatuses.has(run.status) || (seen !== undefined && !isKnown(seen, before))) return;
   const late = new AbortController();
   // Cleared when the change is known: an AbortSignal.timeout would stay in memory for the rest of the wait.
   const timer = setTimeout(() => late.abort(), waitMs);
@@ -98,7 +98,8 @@ export function retryAfter(run: Run): { 'Retry-After'?: string } {
   return seconds === undefined ? {} : { 'Retry-After': String(seconds) };
 }
 
-const ended: ReadonlySet<Run['status']> = new Set(['completed', 'failed', 'canceled']);
+/** Of a run that has ended. */
+export const endStatuses: ReadonlySet<Run['status']> = new Set(['completed', 'failed', 'canceled']);
 
 function controlRoutes({ runs }: ApiServices): Route[] {
   const cancel = route({

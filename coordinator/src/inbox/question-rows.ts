@@ -64,6 +64,9 @@ export function toRow(request: AskRequest, owner: RunRow, now: number): Question
 const inTime = <Step extends { afterMs: number }>(steps: readonly Step[] = []): Step[] =>
   steps.toSorted((one, other) => one.afterMs - other.afterMs);
 
+/** The last moment that a date can tell (ECMAScript, section 21.4.1.1). */
+const lastDateMs = 8_640_000_000_000_000;
+
 /** More would be noise. */
 const maxSteps = 50;
 
@@ -76,6 +79,7 @@ export function checkQuestion(row: QuestionRow): void {
   const refuse = (why: string): never => {
     throw new MeshError('INVALID_ARGUMENT', `question ${row.question_id}: ${why}`);
   };
+  if (row.deadline_at !== null && row.deadline_at > lastDateMs) refuse('its deadline is beyond every date');
   try {
     const { schema } = Question.parse(toQuestion(row));
     const steps = [...remindersOf(row), ...escalationOf(row)];

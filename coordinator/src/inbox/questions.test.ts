@@ -92,7 +92,8 @@ describe('asking', () => {
     expect(await stateOf()).toBe(TaskState.TASK_STATE_WORKING);
   });
 
-  it('refuses a schema that is none, and a default that the question would not take', async () => {
+  it('refuses a schema that is none, a deadline that is no date, and a default that the question would not take', async () => {
+    await expect(ask({ timeoutMs: Number.MAX_SAFE_INTEGER })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     await expect(ask({ schema: { type: 'nonsense' } })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     await expect(ask({ timeoutMs: 1_000, onDeadline: { action: 'answer', value: 1 } })).rejects.toMatchObject({
       code: 'ANSWER_INVALID',

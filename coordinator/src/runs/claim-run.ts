@@ -2,6 +2,7 @@ import { TaskState } from '@a2a-js/sdk';
 import { dataPart, extensionUris, MeshError, userMessage } from '@daca-mesh/protocol';
 import { first, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import type { z } from 'zod';
+import { forgetPayloads } from '../store/payloads.ts';
 import { query, type RunRow } from '../store/schema.ts';
 import type { ClaimOutcome, KitActivities } from '../workflow-kit/contract.ts';
 import type { UnitDeps } from './unit-deps.ts';
@@ -35,17 +36,21 @@ export function* claimRun(deps: UnitDeps, input: ClaimInput, schema: z.ZodType |
   const row = yield* loadRun(input.instanceId);
   if (!row) {
     if (input.token !== undefined) return stop('there is no such run');
-    return yield* adoptInstance(deps, input, schema);
+    const adopted = yield* adoptInstance(deps, input, schema);
+    // What it carried has no run that would ever be forgotten.
+    if (adopted.status === 'stop') yield* forgetPayloads(input.instanceId);
+    return adopted;
   }
   // A repeated claim of an instance that brought its run along has no token to show.
   const broughtAlong = row.caller === engineCaller && !isChild(row);
   const refusal = refusalOf(row, input.token ?? (broughtAlong ? row.token : undefined));
   if (refusal !== undefined) return stop(refusal);
   if (row.workflow !== input.workflow) return stop(notOwn);
-  yield* unstallRun(deps.signals, row.run_id);
+  yield* unstallRun(deps, row.run_id);
   if (input.generation > row.generation) yield* forgetPast(row);
   yield* begin(deps, row, input.generation);
-  return go(row, row.canceling === 0 ? {} : { begun: yield* hasBegun(row.run_id, input.generation) });
+  if (row.canceling === 0) return go(row);
+  return go(row, { begun: yield* hasBegun(row.run_id, input.generation), handed: input.generation > 0 });
 }
 
 /**
@@ -112,7 +117,7 @@ function* hasBegun(runId: string, generation: number): Unit<boolean> {
 
 const stop = (reason: string): ClaimOutcome => ({ status: 'stop', reason });
 
-const go = (row: RunRow, more: { begun?: boolean } = {}): ClaimOutcome => ({
+const go = (row: RunRow, more: { begun?: boolean; handed?: boolean } = {}): ClaimOutcome => ({
   status: 'go',
   runId: row.run_id,
   token: row.token,

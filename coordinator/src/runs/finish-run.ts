@@ -1,5 +1,5 @@
 import { type Part, TaskState } from '@a2a-js/sdk';
-import { artifact, dataPart, isMeshError, textPart } from '@daca-mesh/protocol';
+import { artifact, dataPart, textPart } from '@daca-mesh/protocol';
 import { afterCommit, all, killPoint, run, statement, type TaskChange, type Unit } from '@daca-mesh/protocol/server';
 import { clearDeadline, setDeadline } from '../deadlines/deadlines.ts';
 import { withdrawQuestions } from '../inbox/questions.ts';
@@ -8,6 +8,7 @@ import { appendTimeline } from '../store/timeline.ts';
 import type { RunEnd, UndoRecord } from '../workflow-kit/contract.ts';
 import { abandonCalls } from '../watcher/abandon-calls.ts';
 import type { UnitDeps } from './unit-deps.ts';
+import { appendToTask } from './append-to-task.ts';
 import { runRetentionMs } from './forget-run.ts';
 import { requestCancel } from './cancel-run.ts';
 import { documentOf } from './run-artifacts.ts';
@@ -92,12 +93,13 @@ export function* finishRun(
   yield* setDeadline(deps.signals, { kind: 'purge', ref: runId, run_id: runId, due_at: now + purgeAfterMs });
   if (isChild(row)) {
     yield* clearDeadline('child', runId);
-    if (row.status === 'stalled') yield* releaseRoot(rootOf(row));
+    if (row.status === 'stalled') yield* releaseRoot(deps, rootOf(row));
     yield* afterCommit(() => killPoint('child-ended'));
     return true;
   }
   yield* setDeadline(deps.signals, { kind: 'retention', ref: runId, run_id: runId, due_at: now + runRetentionMs });
-  yield* appendEnd(deps, row, end);
+  yield* appendToTask(deps.core, row.run_id, taskChange(row, end));
+  yield* afterCommit(() => deps.signals.calls.emit());
   if (deps.onRunEnd) yield* deps.onRunEnd(row, end);
   return true;
 }
@@ -115,16 +117,6 @@ function* orphanChildren({ signals }: UnitDeps, runId: string): Unit<void> {
   for (const child of yield* all(selectChildren({ run_id: runId }))) {
     yield* requestCancel(signals, child, { by: 'coordinator', reason: 'the run it belongs to has ended' });
   }
-}
-
-function* appendEnd(deps: UnitDeps, row: RunRow, end: RunEnd): Unit<void> {
-  try {
-    yield* deps.core.append(row.run_id, taskChange(row, end));
-  } catch (error) {
-    // The task ended by other means (its retention, a repaired store); the run's own end counts all the same.
-    if (!isMeshError(error) || (error.code !== 'TASK_TERMINAL' && error.code !== 'TASK_NOT_FOUND')) throw error;
-  }
-  yield* afterCommit(() => deps.signals.calls.emit());
 }
 
 function taskChange(row: RunRow, end: RunEnd): TaskChange {

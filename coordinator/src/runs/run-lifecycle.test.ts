@@ -4,6 +4,7 @@ import { all } from '@daca-mesh/protocol/server';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { listQuestions } from '../inbox/inbox.ts';
+import { createPayloadStore } from '../store/payloads.ts';
 import { query } from '../store/schema.ts';
 import { eventNames, type RunEnd } from '../workflow-kit/contract.ts';
 import { isFresh, requireRun } from './run-rows.ts';
@@ -80,6 +81,21 @@ describe('a run', () => {
       expect(run.status).toBe(status);
       return run;
     }, 10_000);
+
+  it('tells no percentage that goes back', async () => {
+    const runId = await mesh.run('cancelable');
+    await reaches(runId, 'running');
+    const scope = { runId, generation: 0, seen: { below: 1, above: [] } };
+    for (const [message, percent] of [
+      ['done', 90],
+      ['undone', 10],
+    ] as const) {
+      await mesh.engine.activities.progress({ ...scope, message, percent });
+    }
+    const { progress } = await mesh.coordinator.runs.get(runId);
+    expect(progress).toEqual({ message: 'undone', percent: 90 });
+    expect((await mesh.timeline(runId)).at(-1)).toMatchObject({ type: 'progress', data: progress });
+  });
 
   it('is one for the same key, and refuses the key with another input', async () => {
     const { runs } = mesh.coordinator;
@@ -168,6 +184,8 @@ describe('a run', () => {
     const claim = { instanceId: runId, workflow: 'cancelable', version: 1, generation: 0 };
     const activities = mesh.engine.activities;
     expect(await activities.claim({ ...claim, token })).toMatchObject({ status: 'go', canceled: true });
+    expect(await activities.claim({ ...claim, generation: 1, token })).toMatchObject({ begun: false, handed: true });
+    expect(await activities.claim({ ...claim, token })).toMatchObject({ begun: false, handed: false });
     expect(await activities.claim({ ...claim, token: 'stale' })).toMatchObject({ status: 'stop' });
     expect(await activities.claim({ ...claim, input: {} })).toMatchObject({ status: 'stop' });
     mesh.engine.reconnect();
@@ -219,6 +237,40 @@ describe('a run', () => {
     expect((await mesh.timelineTypes(runId)).filter((type) => type === 'run-completed')).toHaveLength(1);
   });
 
+  it('that stalls before it began says on its task what it waits for, and that it goes on', async () => {
+    mesh.engine.up = false;
+    const runId = await mesh.run('waiting');
+    const shown = async () => {
+      const { status } = await mesh.task(runId);
+      return [status?.state, textOf(status?.message?.parts)];
+    };
+    expect(await shown()).toEqual([TaskState.TASK_STATE_SUBMITTED, '']);
+    mesh.coordinator.reportStall(runId, { reason: 'WORKFLOW_NOT_FOUND', message: 'there is no waiting@1' });
+    await reaches(runId, 'stalled');
+    expect(await shown()).toEqual([TaskState.TASK_STATE_WORKING, 'the run is stalled: there is no waiting@1']);
+    const { token } = await mesh.coordinator.database.read(() => requireRun(runId));
+    const note = { entry: { type: 'resumed' as const, data: {} } };
+    await mesh.engine.activities.note({ runId, generation: 0, seen: { below: 1, above: [] }, token, ...note });
+    expect(await shown()).toEqual([TaskState.TASK_STATE_WORKING, 'its workflow goes on']);
+  });
+
+  it('whose end cannot be stored is not started again for ever: it fails with its instance', async () => {
+    await mesh.stop();
+    await mesh.start({}, { engineUp: false, sweepMs: 100 });
+    const runId = await mesh.run('waiting');
+    const { token } = await mesh.coordinator.database.read(() => requireRun(runId));
+    const scope = { runId, generation: 0, seen: { below: 1, above: [] }, token };
+    const { engine } = mesh;
+    const end: RunEnd = { status: 'completed', output: { notJson: 1n } };
+    await expect(engine.activities.finish({ ...scope, end })).rejects.toThrow(/BigInt/u);
+    const instance = { envelope: { $mesh: 1 as const, ...scope, input: {} }, received: [] };
+    engine.instances.set(runId, { ...instance, status: 'failed', wake: Promise.withResolvers() });
+    engine.reconnect();
+    const { error } = await reaches(runId, 'failed');
+    expect(error).toMatchObject({ code: 'INTERNAL', message: expect.stringContaining('without finishing') });
+    expect((await mesh.task(runId)).status?.state).toBe(TaskState.TASK_STATE_FAILED);
+  });
+
   it('is fresh until anything but its start happened to it: what was done must be found by a cancel', async () => {
     mesh.engine.up = false;
     const runId = await mesh.run('waiting');
@@ -247,6 +299,21 @@ describe('a run', () => {
     expect(await activities.claim({ ...claim, instanceId: 'x', workflow: 'unknown', input: {} })).toMatchObject({
       status: 'stop',
     });
+  });
+
+  it('that is refused to such an instance leaves nothing of its large input behind', async () => {
+    const { database } = mesh.coordinator;
+    const store = createPayloadStore(database);
+    const ref = { $ref: 'sha256:1', bytes: 20_000 };
+    const claim = { workflow: 'end', version: 1, generation: 0, input: 'no object' };
+    await store.put('kept', ref, '"large"');
+    for (const instanceId of ['refused', 'not/usable']) {
+      await store.put(instanceId, ref, '"large"');
+      await store.put(instanceId, { ...ref, $ref: `sha256:${instanceId}` }, '"larger"');
+      expect(await mesh.engine.activities.claim({ ...claim, instanceId })).toMatchObject({ status: 'stop' });
+      expect(await store.get({ ...ref, $ref: `sha256:${instanceId}` })).toBeUndefined();
+    }
+    expect(await store.get(ref)).toBe('"large"');
   });
 
   it('whose instance is gone is started again as soon as the engine is there', async () => {

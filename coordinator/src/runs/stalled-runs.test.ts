@@ -1,3 +1,4 @@
+import { textOf } from '@daca-mesh/protocol';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { createSignals } from '../store/signals.ts';
 import { finishRun } from './finish-run.ts';
 import { insertRun, loadRun } from './run-rows.ts';
 import { retryStalledRun, stallRun } from './stalled-runs.ts';
+import type { UnitDeps } from './unit-deps.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stalled-runs-'));
 const database = openCoordinatorDatabase({ path: join(folder, 'coordinator.db'), durability: 'normal' });
@@ -52,12 +54,19 @@ it('asks a stalled run by one event, however often it is asked: also after the e
 
 // oxlint-disable-next-line require-yield -- it only throws
 const never = function* (): Unit<never> {
-  throw new Error('a child has no task');
+  throw new Error('not to be used');
 };
 
 it('shows a run as stalled for as long as a child of it is, also where that was ended from outside', async () => {
   const signals = createSignals();
-  const core = { append: never, load: never, create: never };
+  const told: string[] = [];
+  // oxlint-disable-next-line require-yield -- it stores nothing
+  const append: UnitDeps['core']['append'] = function* (taskId, { status }) {
+    if (taskId !== 'root') throw new Error('a child has no task');
+    told.push(textOf(status?.parts ?? []));
+    return told.length;
+  };
+  const core = { append, load: never, create: never };
   const deps = { signals, core, identify: createCallers({}).identify };
   const born = { workflow: 'w', version: 1, caller: 'me', input: {}, status: 'running', token: 't' } as const;
   const child = { root_run_id: 'root', parent_run_id: 'root', path: '0', suspended: 0, canceling: 0 };
@@ -65,7 +74,7 @@ it('shows a run as stalled for as long as a child of it is, also where that was 
   await database.write(function* () {
     yield* insertRun(signals, { ...born, runId: 'root' });
     for (const runId of children) yield* insertRun(signals, { ...born, runId, child });
-    for (const runId of children) yield* stallRun(signals, runId, { reason: 'ENGINE', message: 'held back' });
+    for (const runId of children) yield* stallRun(deps, runId, { reason: 'ENGINE', message: 'held back' });
   });
   const seen: unknown[] = [];
   for (const runId of children) {
@@ -74,4 +83,5 @@ it('shows a run as stalled for as long as a child of it is, also where that was 
   }
   seen.push((await database.read(() => loadRun('root')))?.status);
   expect(seen).toEqual(['stalled', 'stalled', 'running']);
+  expect(told).toEqual(['the run is stalled: child 0: held back', 'its workflow goes on']);
 });

@@ -1,3 +1,5 @@
+import { TaskState } from '@a2a-js/sdk';
+import { textPart } from '@daca-mesh/protocol';
 import { afterCommit, all, type Database, first, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import { raiseEvent } from '../outbox/raise.ts';
 import { query, type RunRow } from '../store/schema.ts';
@@ -6,6 +8,9 @@ import { appendTimeline } from '../store/timeline.ts';
 import { eventNames } from '../workflow-kit/contract.ts';
 import { noWorkflow } from '../workflow-kit/versions.ts';
 import { registeredName, type WorkflowDefinition } from '../workflow-kit/workflow.ts';
+import { appendToTask } from './append-to-task.ts';
+import { isOver, loadRun } from './run-rows.ts';
+import type { UnitDeps } from './unit-deps.ts';
 
 /**
  * A run is stalled while no worker can go on with it: its workflow's version is not here, its code does not fit what was
@@ -18,10 +23,13 @@ export interface RunStall {
   message: string;
 }
 
+/** What a run is shown with as stalled, and as going on: its rows, and its task. */
+export type StallDeps = Pick<UnitDeps, 'signals' | 'core'>;
+
 const live = ['pending', 'running', 'stalled'] as const;
 
 /** Shows that a run needs an operator, or a process with the right code. Told again, it changes nothing. */
-export function* stallRun(signals: Signals, runId: string, stall: RunStall): Unit<void> {
+export function* stallRun(deps: StallDeps, runId: string, stall: RunStall): Unit<void> {
   const text = JSON.stringify(stall);
   const changed = yield* run(
     query
@@ -33,12 +41,23 @@ export function* stallRun(signals: Signals, runId: string, stall: RunStall): Uni
       .compile(),
   );
   if (changed === 0) return;
-  yield* appendTimeline(signals, runId, { type: 'run-stalled', data: stall });
+  yield* appendTimeline(deps.signals, runId, { type: 'run-stalled', data: stall });
   const row = yield* first(selectPlace({ run_id: runId }));
-  if (!row?.root_run_id) return;
+  if (!row?.root_run_id) {
+    yield* tell(deps, runId, `the run is stalled: ${stall.message}`);
+    return;
+  }
   // People look at the root, which cannot go on either.
   const shown: RunStall = { ...stall, message: `child ${row.path}: ${stall.message}` };
-  yield* run(showOnRoot({ run_id: row.root_run_id, stall: JSON.stringify(shown) }));
+  const isNews = (yield* run(showOnRoot({ run_id: row.root_run_id, stall: JSON.stringify(shown) }))) > 0;
+  if (isNews) yield* tell(deps, row.root_run_id, `the run is stalled: ${shown.message}`);
+}
+
+/** Says on the task what the run is at. An open question is what the task must show; it does not give way to news. */
+function* tell({ core }: StallDeps, runId: string, text: string): Unit<void> {
+  const row = yield* loadRun(runId);
+  if (!row || isOver(row) || row.open_questions > 0) return;
+  yield* appendToTask(core, runId, { status: { state: TaskState.TASK_STATE_WORKING, parts: [textPart(text)] } });
 }
 
 const selectPlace = statement<{ run_id: string }, Pick<RunRow, 'root_run_id' | 'path'>>((value) =>
@@ -73,16 +92,19 @@ const goOn = statement<{ run_id: string }, unknown>((value) =>
 );
 
 /** The run made a step: it is not stalled any more, if it was. */
-export function* unstallRun(signals: Signals, runId: string): Unit<void> {
+export function* unstallRun(deps: StallDeps, runId: string): Unit<void> {
   if ((yield* run(goOn({ run_id: runId }))) === 0) return;
-  yield* appendTimeline(signals, runId, { type: 'run-resumed', data: { reason: 'its workflow goes on' } });
+  yield* appendTimeline(deps.signals, runId, { type: 'run-resumed', data: { reason: goesOn } });
   const row = yield* first(selectPlace({ run_id: runId }));
-  if (row?.root_run_id) yield* releaseRoot(row.root_run_id);
+  if (row?.root_run_id) yield* releaseRoot(deps, row.root_run_id);
+  else yield* tell(deps, runId, goesOn);
 }
 
+const goesOn = 'its workflow goes on';
+
 /** A child is not stalled any more: nor is its root, if that was the last. */
-export function* releaseRoot(rootRunId: string): Unit<void> {
-  yield* run(goOn({ run_id: rootRunId }));
+export function* releaseRoot(deps: StallDeps, rootRunId: string): Unit<void> {
+  if ((yield* run(goOn({ run_id: rootRunId }))) > 0) yield* tell(deps, rootRunId, goesOn);
 }
 
 /** Has a stalled run try again. The event it was asked by before, and could not take, is raised again. */
@@ -125,14 +147,14 @@ const pageSize = 500;
  * not when it is woken next, and one that is stalled tries again where its version is here.
  */
 export async function reviewRuns(
-  { database, signals }: { database: Database; signals: Signals },
+  { database, ...deps }: StallDeps & { database: Database },
   workflows: readonly WorkflowDefinition[],
 ): Promise<void> {
   const known = new Set(workflows.map(registeredName));
   for (let after = ''; ;) {
     const page = await database.read(() => openRuns(after));
     await database.write(function* () {
-      for (const row of page) yield* review(signals, row, known.has(registeredName(versionOf(row))));
+      for (const row of page) yield* review(deps, row, known.has(registeredName(versionOf(row))));
     });
     const last = page.at(-1);
     if (!last || page.length < pageSize) return;
@@ -144,11 +166,11 @@ type OpenRun = Pick<RunRow, 'run_id' | 'workflow' | 'version' | 'status' | 'stal
 
 const versionOf = ({ workflow: name, version }: OpenRun): { name: string; version: number } => ({ name, version });
 
-function* review(signals: Signals, row: OpenRun, isKnown: boolean): Unit<void> {
+function* review(deps: StallDeps, row: OpenRun, isKnown: boolean): Unit<void> {
   if (!isKnown) {
     const message = noWorkflow(registeredName(versionOf(row)));
-    yield* stallRun(signals, row.run_id, { reason: 'WORKFLOW_NOT_FOUND', message });
-  } else if (row.status === 'stalled' && !isQuarantined(row)) yield* retryStalledRun(signals, row.run_id);
+    yield* stallRun(deps, row.run_id, { reason: 'WORKFLOW_NOT_FOUND', message });
+  } else if (row.status === 'stalled' && !isQuarantined(row)) yield* retryStalledRun(deps.signals, row.run_id);
 }
 
 function* openRuns(after: string): Unit<readonly OpenRun[]> {

@@ -173,7 +173,7 @@ function* settle(options: SweepOptions, seen: RunRow, status: InstanceStatus, ve
       yield* requestCancel(options.signals, row, { by: 'coordinator', reason: 'the run it belongs to has ended' });
       return;
     case 'stalled':
-      yield* stallRun(options.signals, row.run_id, {
+      yield* stallRun(options, row.run_id, {
         reason: 'ENGINE',
         message: 'the engine holds its instance back',
       });

@@ -1,4 +1,4 @@
-import { isMeshError } from '@daca-mesh/protocol';
+import { isMeshError, type MeshErrorCode } from '@daca-mesh/protocol';
 import type { Failure } from '../workflow-kit/contract.ts';
 
 /** What a failed send says about the message. */
@@ -18,6 +18,8 @@ export function sendFailure(error: unknown): SendFailure {
   const retryAfter = details?.['retryAfterMs'];
   const later = typeof retryAfter === 'number' ? { retryAfterMs: retryAfter } : {};
   const status = details?.['status'];
+  // A commit of the agent failed: what was in it may be there when the agent is back.
+  if (details?.['reason'] === ('STORE_FAILED' satisfies MeshErrorCode)) return { kind: 'unknown', ...later };
   if (error.code === 'RESOURCE_EXHAUSTED') return { kind: 'unsent', ...later };
   if (unexplained.has(error.code)) return { kind: 'unknown', ...later };
   // A gateway that got no answer (502, 504) cannot say what the agent behind it did.

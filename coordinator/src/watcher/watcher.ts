@@ -1,11 +1,13 @@
 import { all, first, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import { type CallRow, query } from '../store/schema.ts';
+import type { Peer } from '../directory/peer.ts';
 import { AnswerDelivery } from './answer-delivery.ts';
 import { CallSender, type SendResult, wakeCallsOf } from './call-sender.ts';
 import { CallStreams } from './call-streams.ts';
 import { callRef, keyOf, never } from './call-rows.ts';
 import type { WatcherDeps } from './watcher-deps.ts';
 import { CallLooks } from './call-looks.ts';
+import { moveCalls } from './move-calls.ts';
 import { PeerPoller } from './peer-poller.ts';
 
 /**
@@ -61,8 +63,11 @@ class CallWatcher implements Watcher {
       signals.calls.listen(() => this.#wake()),
       directory.up.listen((peer) => {
         database.write(() => wakeCallsOf(peer)).then(() => this.#peerUp(peer.origin), this.#report);
+        this.#move(peer);
       }),
     );
+    // Those that were up before this listened.
+    for (const { url } of directory.list()) this.#move(directory.at(url));
     for (const origin of origins) this.#peerUp(origin);
     this.#wake();
   }
@@ -87,6 +92,12 @@ class CallWatcher implements Watcher {
 
   underWay(row: CallRow): Promise<SendResult> | undefined {
     return this.#sender.underWay(row);
+  }
+
+  #move(peer: Peer | undefined): void {
+    if (!peer) return;
+    const { signal } = this.#closing;
+    moveCalls(this.#deps, peer, signal).then((hasMoved) => hasMoved && this.#peerUp(peer.origin), this.#report);
   }
 
   #peerUp(origin: string): void {

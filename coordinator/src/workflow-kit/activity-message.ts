@@ -39,7 +39,7 @@ export const activityNameOf = (name: ActivityName): string => `mesh.${name}`;
 export const requestDigest = (name: ActivityName, input: Carried<'input', object>): string =>
   digest([name, 'ref' in input ? input.ref : input.input]);
 
-/** Executes an activity for the engine. Never rejects. */
+/** Executes an activity for the engine. Never rejects, and never answers where our own store failed. */
 export async function answerActivity(
   activities: KitActivities,
   name: ActivityName,
@@ -56,6 +56,9 @@ export async function answerActivity(
     return { ...recorded, ...(await payloads.pack(runIdOf(scope, input), 'output', output)) };
   } catch (error) {
     onError(error);
+    // Nobody knows what is stored. An answer would be recorded for good; unanswered, it is executed again by the process
+    // that opens the store next.
+    if (isMeshError(error) && error.code === 'STORE_FAILED') return await new Promise<never>(() => undefined);
     return { ...recorded, error: activityFailure(error) };
   }
 }

@@ -241,6 +241,22 @@ describe('a call that failed for good, with a person to decide', () => {
     expect(activities.end).toEqual({ status: 'completed', output: { got: { attempts: 3 } } });
   });
 
+  it('is tried again with a fresh series of delays', async () => {
+    const sentAt: number[] = [];
+    const agents = {
+      work: () => (sentAt.push(engine.now) < 6 ? failed('down') : completed({})),
+    };
+    const onAsk = () => ({ status: 'answered' as const, answer: { action: 'answer' as const, value }, by: 'me' });
+    const value = { choice: 'retry' };
+    const policy: CallOptions<unknown> = { retry: { attempts: 3 }, onExhausted: 'ask-human' };
+    const { engine, activities } = startRun(calling(policy), {}, { agents, onAsk });
+    await engine.settle();
+    expect(activities.end?.status).toBe('completed');
+    const [first, second, atOnce, ...again] = sentAt.slice(1).map((at, index) => at - (sentAt[index] ?? 0));
+    expect(atOnce).toBe(0);
+    expect(again).toEqual([first, second]);
+  });
+
   it('takes the value that was given', async () => {
     const { engine, activities } = exhausted({ choice: 'value', value: { by: 'hand' } });
     await engine.settle();

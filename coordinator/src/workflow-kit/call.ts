@@ -41,7 +41,7 @@ export async function* call(
     if (undo) undo.skip = outcome.status === 'rejected';
     const error = callError(outcome, { ...about, attempts: attempt });
     if (tries < attempts && mayRetry(run, outcome, request)) {
-      yield* waitBeforeRetry(run, place, attempt, error.message);
+      yield* waitBeforeRetry(run, place, { attempt, tries, reason: error.message });
       continue;
     }
     const exhausted: ExhaustedCall = { place, ...about, input, attempt, error, outputSchema: outputSchemaOf(target) };
@@ -85,8 +85,13 @@ function mayRetry(run: Run, { status, failure }: FailedOutcome, { onUnknown, rep
   return status !== 'rejected' && (failure.retryable || (status === 'timed-out' && repeatable));
 }
 
-async function* waitBeforeRetry(run: Run, { path }: Place, attempt: number, reason: string): Step<void> {
-  const delayMs = backoffMs(run, path, attempt);
+/** @param failed.tries How many have failed since the call began, or since a person had it tried again. */
+async function* waitBeforeRetry(
+  run: Run,
+  { path }: Place,
+  { attempt, tries, reason }: { attempt: number; tries: number; reason: string },
+): Step<void> {
+  const delayMs = backoffMs(run, path, tries);
   const data = { callId: callIdOf(run, path), attempt: attempt + 1, delayMs, reason };
   yield* invoke(run, 'note', `${path}.retry-${attempt}`, { entry: { type: 'retry-scheduled', data } });
   if (!run.retracing) yield* pause(run, delayMs);

@@ -295,6 +295,29 @@ describe('a run that was canceled while it had no instance', () => {
     expect(engine.now - began).toBeLessThan(hour);
   });
 
+  it('says first, in a later generation, what those before it left to be undone', async () => {
+    const eternal = defineWorkflow({
+      name: 'eternal',
+      version: 1,
+      description: 'hands on what is to be cleaned',
+      input: z.unknown(),
+      output: z.unknown(),
+      async *run(mesh) {
+        mesh.compensate('what is left', { activity: 'clean', input: {} });
+        yield* mesh.call({ skill: 'a' }, {});
+        mesh.commit();
+        return yield* mesh.continueAsNew({});
+      },
+    });
+    const run = startRun(eternal, {}, { local: () => ({}) });
+    // The cancel comes between the last wait of a generation and the claim of the next.
+    run.engine.beforeTurn = () => (run.activities.canceled = run.activities.claims.length > 0);
+    await run.engine.settle();
+    expect(run.activities.claims.map(({ generation }) => generation)).toEqual([0, 1]);
+    expect(run.activities.end).toEqual({ status: 'canceled', undone: ['what is left'] });
+    expect(run.activities.log).toContain('local clean');
+  });
+
   it('does nothing where it had done nothing', async () => {
     const run = begin();
     Object.assign(run.activities, { canceled: true, begun: false });

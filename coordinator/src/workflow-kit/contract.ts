@@ -206,6 +206,8 @@ export type ClaimOutcome =
       canceled: boolean;
       /** Only of a canceled run: an instance that is gone did something, which is only undone by going through it again. */
       begun?: boolean;
+      /** Only of a canceled run: it is in a later generation, and what those before it left to be undone its code says first. */
+      handed?: boolean;
     }
   | { status: 'stop'; reason: string };
 

@@ -7,7 +7,7 @@ import { fromFailure } from './failure.ts';
 import { invoke, schedule } from './invoke.ts';
 import { createMesh } from './mesh.ts';
 import type { Leaf, Orchestration, Step, Wait } from './orchestration.ts';
-import type { Carried, Payloads } from './payloads.ts';
+import { type Carried, type Payloads, shownBytes } from './payloads.ts';
 import { Run } from './run.ts';
 import { runWorkflow } from './run-workflow.ts';
 import { compensationAttempts, handOver } from './undo-list.ts';
@@ -45,28 +45,37 @@ async function* driveRun(
   if (claim.status === 'stop') return { stopped: claim.reason };
   run.events.token = claim.token;
   const root = run.branch;
-  let end: RunEnd;
+  let end: RunEnd | undefined;
   try {
-    if (claim.canceled && !claim.begun) throw runCanceled(undefined);
-    run.retracing = claim.canceled;
+    const { canceled, begun = false, handed = false } = claim;
+    if (canceled && !begun && !handed) throw runCanceled(undefined);
+    run.retracing = canceled && begun;
     const input = start.generation === 0 && !start.fresh ? claim.input : await run.unpack('input', start);
-    const output = yield* cancelable(run, runWorkflow(definition, createMesh(run), input));
+    const output = yield* cancelable(run, runWorkflow(definition, createMesh(run), input), canceled && !begun);
     if (run.next) return await continueAsNew(run, run.next);
     end = { status: 'completed', output };
+    yield* pump(run, finish(run, end, 'finish'));
   } catch (error) {
     if (run.halted) throw run.halted;
+    // One whose end cannot be stored has not completed.
+    const key = end ? 'finish-failed' : 'finish';
     run.retracing = false;
     if (!isMeshError(error)) orchestration.warn('a workflow failed unexpectedly', { runId: run.runId, err: error });
     end = yield* pump(run, unwind(run, root, error));
+    yield* pump(run, finish(run, end, key));
   }
-  const handed = run.root === undefined ? {} : { undos: handOver(run) };
-  yield* pump(run, invoke(run, 'finish', 'finish', { end, ...handed }, { attempts: compensationAttempts }));
   if (end.status === 'failed') throw fromFailure(end.failure);
   if (end.status === 'canceled') return { canceled: true };
   // Its parent reads the output from the row.
   if (run.root !== undefined) return { completed: true };
-  const output = await payloads.pack(run.runId, 'output', end.output);
+  const output = await payloads.pack(run.runId, 'output', end.output, shownBytes);
   return 'ref' in output ? output.ref : output.output;
+}
+
+/** The last activity. A child hands over what undoes it. */
+async function* finish(run: Run, end: RunEnd, key: string): Step<void> {
+  const handed = run.root === undefined ? {} : { undos: handOver(run) };
+  yield* invoke(run, 'finish', key, { end, ...handed }, { attempts: compensationAttempts });
 }
 
 type Start = Pick<CarriedEnvelope, 'runId' | 'generation' | 'seen' | 'root' | 'fresh'> & {
@@ -125,18 +134,25 @@ async function* pump<T>(run: Run, step: Step<T>): AsyncGenerator<unknown, T, unk
   }
 }
 
-/** The same for the author's code, which a cancel event interrupts and `continueAsNew` ends. */
-async function* cancelable<T>(run: Run, step: Step<T>): AsyncGenerator<unknown, T | undefined, unknown> {
+/**
+ * The same for the author's code, which a cancel event interrupts and `continueAsNew` ends. One that is canceled at its
+ * start comes to its first wait: what is to be undone it has said by then.
+ */
+async function* cancelable<T>(
+  run: Run,
+  step: Step<T>,
+  atStart: boolean,
+): AsyncGenerator<unknown, T | undefined, unknown> {
   const root = run.branch;
   for (;;) {
     const { done, value } = await step.next();
     if (run.halted) throw run.halted;
     if (done) return value;
     const waits: Leaf[] = [...value];
-    const hasRetraced = !run.next && run.hasRetraced(waits);
-    if (!run.next && !hasRetraced) yield* sleepUntilAny(run, [...waits, run.events.waiter(eventNames.cancel)]);
+    const isOver = atStart || (!run.next && run.hasRetraced(waits));
+    if (!run.next && !isOver) yield* sleepUntilAny(run, [...waits, run.events.waiter(eventNames.cancel)]);
     const cancel = run.events.take(eventNames.cancel);
-    if (cancel || hasRetraced) {
+    if (cancel || isOver) {
       const canceled = runCanceled(cancel && cancelReason(await run.unpack('payload', cancel)));
       root.abort(canceled);
       run.next = undefined;

@@ -114,7 +114,8 @@ export interface Mesh {
   /**
    * Ends this generation and begins the next with a new input and an empty history. Nothing may be open or undoable. A
    * workflow without an end does this before its history has 1,000 events (about 300 steps): every turn replays them all,
-   * and from there on the timeline warns.
+   * and from there on the timeline warns. A cancel that comes between two generations finds what the later one says is to be
+   * undone before its first wait.
    */
   continueAsNew(input: unknown): Step<never>;
 

@@ -37,6 +37,17 @@ describe('a value that travels', () => {
     expect(counting.puts).toBe(1);
   });
 
+  it('is stored again by who packs it again, when it was found to be gone', async () => {
+    const emptied = new MemoryPayloads();
+    const payloads = new Payloads(emptied);
+    // More than is kept in memory.
+    const value = 'x'.repeat(9 * mebibyte);
+    const carried = await payloads.pack('run', 'input', value);
+    emptied.texts.clear();
+    await expect(payloads.unpack('input', carried)).rejects.toMatchObject({ code: 'PAYLOAD_MISSING' });
+    expect(await payloads.unpack('input', await payloads.pack('run', 'input', value))).toBe(value);
+  });
+
   it('cannot be a reference by what a user puts into it', async () => {
     const payloads = new Payloads(store);
     const { ref } = (await payloads.pack('run', 'input', large)) as { ref: object };
@@ -93,6 +104,28 @@ describe('a run with large values', () => {
     expect(activities.end).toEqual({ status: 'completed', output: { text: `${large}3` } });
     expect(engine.output).toEqual({ $ref: expect.stringMatching(/^sha256:/), bytes: expect.any(Number) });
     expect(store.texts.has((engine.output as { $ref: string }).$ref)).toBe(true);
+  });
+
+  it('is shown by the engine with its whole output, up to 256 kB', async () => {
+    const echo = defineWorkflow({
+      ...chain,
+      async *run(mesh, input) {
+        yield* mesh.progress('at work');
+        return input;
+      },
+    });
+    const show = async (chars: number): Promise<unknown> => {
+      const { engine } = startRun(
+        echo,
+        { text: 'x'.repeat(chars) },
+        {},
+        { payloads: new Payloads(new MemoryPayloads()) },
+      );
+      await engine.settle();
+      return engine.output;
+    };
+    expect(await show(200_000)).toEqual({ text: 'x'.repeat(200_000) });
+    expect(await show(300_000)).toMatchObject({ $ref: expect.stringMatching(/^sha256:/) });
   });
 
   it('is stalled where one is gone, and goes on when it is back', async () => {

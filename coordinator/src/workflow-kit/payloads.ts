@@ -30,6 +30,8 @@ export type Carried<Name extends string, Value = unknown> = { [N in Name]: Value
 
 /** Longest JSON that travels itself. */
 export const inlineBytes = 16 * 1024;
+/** Longest output that the engine's own API shows itself: no turn reads it again. */
+export const shownBytes = 256 * 1024;
 /** Longest JSON that is stored. */
 export const maxPayloadBytes = 16 * 1024 * 1024;
 /** Longest JSON of an output: it travels with other things. */
@@ -52,13 +54,18 @@ export class Payloads {
   }
 
   /** @throws MeshError `PAYLOAD_TOO_LARGE`. */
-  async pack<Name extends string, Value>(runId: string, name: Name, value: Value): Promise<Carried<Name, Value>> {
+  async pack<Name extends string, Value>(
+    runId: string,
+    name: Name,
+    value: Value,
+    maxInlineBytes = inlineBytes,
+  ): Promise<Carried<Name, Value>> {
     // The one property of the first form.
     const whole = { [name]: value } as { [N in Name]: Value };
     if (!this.#store) return whole;
     const json = JSON.stringify(value ?? null);
     const bytes = Buffer.byteLength(json);
-    if (bytes <= inlineBytes) return whole;
+    if (bytes <= maxInlineBytes) return whole;
     requireBytes(bytes, maxPayloadBytes);
     const ref = { $ref: `sha256:${hash('sha256', json)}`, bytes };
     await this.#keep(this.#store, runId, ref, json);
@@ -94,6 +101,8 @@ export class Payloads {
   async #load(ref: PayloadRef): Promise<string> {
     const json = await untilDone(async () => this.#store?.get(ref));
     if (json === undefined) {
+      // Whoever packs it again stores it again.
+      for (const key of this.#known) if (key.endsWith(ref.$ref)) this.#known.delete(key);
       throw new MeshError('PAYLOAD_MISSING', `the value ${ref.$ref} (${ref.bytes} bytes) is not stored any more`, {
         // A store that was put back has it again.
         retryable: true,

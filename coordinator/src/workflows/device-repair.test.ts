@@ -150,6 +150,10 @@ describe('device-repair', () => {
     expect(run.openQuestions).toMatchObject([{ arguments: { report: expect.stringContaining('the repair failed') } }]);
   });
 
+  it('waits a year at most', () => {
+    expect(deviceRepair.input.safeParse({ ...input, deadlineMs: 366 * 86_400_000 }).success).toBe(false);
+  });
+
   it('fails for a device that is not there', async () => {
     const { world } = setUp({ faults: [] });
     const agents = {

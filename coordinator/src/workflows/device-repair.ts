@@ -5,6 +5,8 @@ import type { Mesh } from '../workflow-kit/mesh.ts';
 import type { Step } from '../workflow-kit/orchestration.ts';
 import { defineWorkflow } from '../workflow-kit/workflow.ts';
 
+const dayMs = 24 * 60 * 60 * 1000;
+
 const Input = z
   .strictObject({
     kind: DeviceKind,
@@ -17,7 +19,8 @@ const Input = z
     deadlineMs: z
       .int()
       .min(1000)
-      .default(24 * 60 * 60 * 1000),
+      .max(365 * dayMs)
+      .default(dayMs),
   })
   .meta({ examples: [{ kind: 'light', deviceId: 'light-1', fault: 'stuck' }] });
 type Request = z.output<typeof Input>;

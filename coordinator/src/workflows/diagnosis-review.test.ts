@@ -28,7 +28,7 @@ const agents = { 'draft-diagnosis': (given: unknown) => draftOf(given) } satisfi
   string,
   ScriptedAgent<never, unknown>
 >;
-const start = (fields: { maxDrafts?: number } = {}) =>
+const start = (fields: { maxDrafts?: number; remarks?: string[] } = {}) =>
   testWorkflow(diagnosisReview, { input: { ...input, ...fields }, agents, by: 'dr-ann' });
 
 describe('diagnosis-review', () => {
@@ -88,12 +88,24 @@ describe('diagnosis-review', () => {
     expect(run.output).toMatchObject({ status: 'approved', rounds: 2 });
   });
 
+  it('gives the newest remarks, as many as the agent takes', async () => {
+    const remarks = Array.from({ length: 20 }, (_, index) => `remark ${index}`);
+    const run = await start({ remarks });
+    await run.answer({ action: 'reject', reason: 'no' });
+    expect(run.calls[1]?.input).toMatchObject({ remarks: [...remarks.slice(1), 'no'] });
+    expect(run.status).toBe('waiting');
+  });
+
   it('ends without a diagnosis when every draft is rejected', async () => {
     const run = await start({ maxDrafts: 2 });
     await run.answer({ action: 'reject', reason: 'no' });
     await run.answer({ action: 'reject', reason: 'still no' });
     expect(run.output).toEqual({ status: 'rejected', reviewedBy: 'dr-ann', reason: 'still no', rounds: 2 });
     expect(run.calls).toHaveLength(2);
+  });
+
+  it('waits a year at most', () => {
+    expect(diagnosisReview.input.safeParse({ ...input, deadlineMs: 366 * 86_400_000 }).success).toBe(false);
   });
 
   it('approves nothing by silence', async () => {

@@ -4,6 +4,8 @@ import type { Mesh } from '../workflow-kit/mesh.ts';
 import type { Step } from '../workflow-kit/orchestration.ts';
 import { defineWorkflow } from '../workflow-kit/workflow.ts';
 
+const dayMs = 24 * 60 * 60 * 1000;
+
 const Input = CaseFacts.omit({ unknown: true })
   .extend({
     /** Drafts that are made at most; each one that is rejected leads to the next. */
@@ -12,7 +14,8 @@ const Input = CaseFacts.omit({ unknown: true })
     deadlineMs: z
       .int()
       .min(1000)
-      .default(24 * 60 * 60 * 1000),
+      .max(365 * dayMs)
+      .default(dayMs),
   })
   .meta({
     examples: [
@@ -59,10 +62,13 @@ export const diagnosisReview = defineWorkflow({
   },
 });
 
+/** As many as the agent takes. */
+const maxRemarks = 20;
+
 /** What was asked for stays known, and the doctor's objection becomes a fact of the next draft. */
 const withRemark = (facts: CaseFacts, reason = 'rejected without a reason'): CaseFacts => ({
   ...facts,
-  remarks: [...(facts.remarks ?? []), reason],
+  remarks: [...(facts.remarks ?? []), reason].slice(-maxRemarks),
 });
 
 async function* reviewDraft(mesh: Mesh, draft: Draft, deadlineMs: number): Step<Review> {

@@ -4,14 +4,14 @@ import type { Mesh } from '../workflow-kit/mesh.ts';
 import type { Step } from '../workflow-kit/orchestration.ts';
 import { defineWorkflow } from '../workflow-kit/workflow.ts';
 import { deviceRepair } from './device-repair.ts';
-import { TargetKind, WatchedDevice } from './health/reading.ts';
+import { maxProblemChars, maxTargetChars, TargetKind, WatchedDevice } from './health/reading.ts';
 
 /** The event that ends an alert. */
 export const alertResolved = 'alert_resolved';
 
 const AlertTarget = z.strictObject({
-  target: z.string().min(1).max(500),
-  problem: z.string().max(2_000),
+  target: z.string().min(1).max(maxTargetChars),
+  problem: z.string().max(maxProblemChars),
   device: WatchedDevice.optional(),
 });
 

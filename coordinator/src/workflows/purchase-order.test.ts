@@ -264,6 +264,7 @@ describe('the input of a purchase', () => {
     ['a negative limit', { ...laptops(1), secondApprovalLimit: -1 }],
     ['no time', { ...laptops(1), deadlineMs: 0 }],
     ['more time than reservations hold', { ...laptops(1), deadlineMs: 31 * 24 * 3_600_000 }],
+    ['an order id that no event can be about', { ...laptops(1), orderId: 'a\u0085b' }],
     ['fields it does not know', { ...laptops(1), approved: true }],
   ])('is refused with %s', (_what, input) => {
     expect(purchaseOrder.input.safeParse(input).success).toBe(false);

@@ -71,6 +71,7 @@ describe('report', () => {
     ['nobody answers', { 'analyze-data': busy }],
     ['the analyst is silent', { 'analyze-data': silent }],
     ['the collector is silent', { 'collect-data': silent }],
+    ['the formatter is silent', { format: silent }],
   ])('ends when its time is up though %s', async (_what, other) => {
     const run = await testWorkflow(report, {
       input: { ...input, timeLimitMs: 60_000 },

@@ -14,6 +14,7 @@ import {
 import { pino } from 'pino';
 import { z } from 'zod';
 import { type Coordinator, createCoordinator } from '../../coordinator.ts';
+import type { ForeignPolicy } from '../../directory/foreign-agents.ts';
 import { type CallRow, query } from '../../store/schema.ts';
 import { readTimeline, type TimelineEntry } from '../../store/timeline.ts';
 import type { WatcherSettings } from '../../watcher/watcher-deps.ts';
@@ -31,6 +32,9 @@ export type Behaviour = (context: SkillContext<z.infer<typeof Work>>) => Promise
 
 export interface AgentFields {
   name?: string;
+  /** What its database is called; by default as the agent. */
+  store?: string;
+  durability?: 'full' | 'normal';
   port?: number;
   /** Where others reach it, when that is not where it listens. */
   publicUrl?: string;
@@ -62,14 +66,22 @@ export class TestMesh implements AsyncDisposable {
   /** Starts an agent with one skill per behaviour. */
   async agent(
     skills: Record<string, Behaviour>,
-    { name = 'agent', port = 0, publicUrl, ours = true, maxRunning = 64 }: AgentFields = {},
+    {
+      name = 'agent',
+      store = name,
+      durability = 'normal',
+      port = 0,
+      publicUrl,
+      ours = true,
+      maxRunning = 64,
+    }: AgentFields = {},
   ): Promise<AgentServer> {
     const server = await createAgentServer({
       card: agentCard(name, Object.keys(skills), ours),
       skills: Object.fromEntries(
         Object.entries(skills).map(([id, run]): [string, Skill] => [id, skill({ input: Work, output: Done }, run)]),
       ),
-      database: { path: join(this.folder, `${name}.db`), durability: 'normal' },
+      database: { path: join(this.folder, `${store}.db`), durability },
       logger: silent,
       port,
       idempotency: ours,
@@ -87,10 +99,15 @@ export class TestMesh implements AsyncDisposable {
     this.#peers.push(url);
   }
 
+  /** Takes an agent out of what the coordinator is configured with when it starts next. */
+  forgetPeer(url: string): void {
+    this.#peers = this.#peers.filter((each) => each !== url);
+  }
+
   /** Starts the coordinator; again after `stop` or `crash`, on the same files. */
   async start(
     watcher: Partial<WatcherSettings> = {},
-    { engineUp = true, ...options }: { sweepMs?: number; engineUp?: boolean } = {},
+    { engineUp = true, ...options }: { sweepMs?: number; engineUp?: boolean; foreign?: ForeignPolicy } = {},
   ): Promise<void> {
     const workflows = Object.keys(this.scripts).map(definition);
     this.coordinator = createCoordinator({

@@ -98,7 +98,8 @@ export class ScriptedActivities implements KitActivities {
       return { status: 'go', runId, token: child.token, input: child.request.input, canceled: child.canceling };
     }
     const { token, canceled, begun } = this;
-    return { status: 'go', runId, token, input: input.input ?? this.input, canceled, begun };
+    const handed = canceled && input.generation > 0;
+    return { status: 'go', runId, token, input: input.input ?? this.input, canceled, begun, ...(handed && { handed }) };
   }
 
   async send({ runId, call }: Parameters<KitActivities['send']>[0]): ReturnType<KitActivities['send']> {

@@ -14,6 +14,12 @@ export const WatchedDevice = z.strictObject({
 });
 export type WatchedDevice = z.infer<typeof WatchedDevice>;
 
+/** What an alert has room for. */
+export const maxTargetChars = 500;
+export const maxProblemChars = 2_000;
+/** What is taken of the name of an agent, which it gives itself. */
+export const maxNameChars = 150;
+
 /** What one look at one target told. */
 export const Reading = z.strictObject({
   /** `agent:writer`, `model`, `device:device-light/hall`. */

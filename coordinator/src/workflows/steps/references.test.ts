@@ -46,9 +46,12 @@ describe('references', () => {
     );
   });
 
-  it.each([ref(7), ref('a', 'list'), ref('a', 7), { ...ref('a'), default: 1 }])('%j is none', (value) => {
-    expect(() => findReferences(value, 'input')).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
-  });
+  it.each([ref(7), ref('a', 'list'), ref('a', 7), ref('a', '/~2'), ref('a', '/list/~'), { ...ref('a'), default: 1 }])(
+    '%j is none',
+    (value) => {
+      expect(() => findReferences(value, 'input')).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    },
+  );
 
   it('are found wherever they stand', () => {
     expect(findReferences({ x: [ref('a', '/list/0')], y: ref('b') }, 'input')).toEqual([

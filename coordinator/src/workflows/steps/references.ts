@@ -19,7 +19,7 @@ const From = z.strictObject({
   $from: z.string(),
   pointer: z
     .string()
-    .regex(/^(?:\/.*)?$/su)
+    .regex(/^(?:\/(?:[^~/]|~0|~1)*)*$/u)
     .default(''),
 });
 
