@@ -65,7 +65,9 @@ export class SqliteDatabase {
     this.#handle = new DatabaseSync(path);
     this.#onFailed = onFailed;
     // A transaction, if an empty one, is what makes the log.
-    this.#handle.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE; COMMIT');
+    this.#handle.exec(
+      'PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8000; PRAGMA wal_autocheckpoint=4000; BEGIN IMMEDIATE; COMMIT',
+    );
     this.#log = durability === 'full' ? new SqliteLog(path) : undefined;
   }
 
