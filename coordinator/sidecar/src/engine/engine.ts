@@ -91,11 +91,11 @@ export class Engine {
 
   /** One unit of work; resolves after its commit, when everybody it concerns was told. */
   async commit<T>(work: (unit: Unit) => T): Promise<T> {
-    const unit = new Unit(this.now(), this.#eventClock, this.#killPoint && []);
-    const result = await this.store.database.transact(() => {
-      const written = work(unit);
-      this.#reached(unit, 'before-commit');
-      return written;
+    const { unit, result } = await this.store.database.transact(() => {
+      const begun = new Unit(this.now(), this.#eventClock, this.#killPoint && []);
+      const written = work(begun);
+      this.#reached(begun, 'before-commit');
+      return { unit: begun, result: written };
     });
     this.#reached(unit, 'after-commit');
     for (const id of unit.wokenInstances) this.#dispatcher.turns.add(id);

@@ -3,8 +3,9 @@ import type { MeshError } from '../../mesh-error.ts';
 
 /**
  * A unit of work: a generator that yields the statements it wants executed and gets their rows back. Whoever drives it
- * decides whether that happens synchronously (SQLite) or not (Postgres), so one text serves both. A unit runs inside a
- * savepoint: when it throws, nothing of it stays. It must not do I/O of its own.
+ * decides whether that happens synchronously (SQLite) or not (Postgres), so one text serves both. When a unit throws,
+ * nothing of it stays. It must not do I/O of its own, nor note anything outside but by `afterCommit`: where another one of
+ * its batch throws, it is run again.
  */
 export type Unit<T> = Generator<Step, T, StepResult>;
 
