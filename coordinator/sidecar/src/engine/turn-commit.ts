@@ -12,6 +12,7 @@ import {
   type WorkflowAction,
   type WorkflowResponse,
 } from '../gen/durable_task_pb.ts';
+import type { InboxRow } from '../store/inbox.ts';
 import { isTerminal, type Instance } from '../store/instances.ts';
 import type { Store } from '../store/store.ts';
 import { toCodeVersion, type CodeVersion } from './code-version.ts';
@@ -70,14 +71,15 @@ export class TurnCommit {
     unit.steps?.push('turn');
     const customStatus = answer.customStatus ?? instance.customStatus;
     const completion = findCompletion(answer.actions);
+    const batch = this.#store.inbox.take(instance.run, turn.lastInboxId);
+    const suspended = isSuspendedAfter(instance, batch);
     if (completion?.value.workflowStatus === WorkflowStatus.CONTINUED_AS_NEW) {
-      this.#continueAsNew(instance, turn, completion.value, customStatus, unit);
+      this.#continueAsNew(instance, completion.value, customStatus, suspended, unit);
       return;
     }
     const version = toCodeVersion(instance, answer.version);
     if (version !== undefined) this.#store.instances.setVersion(instance.run, version.name, version.patches);
-    const suspended = this.#isSuspendedAfter(instance, turn);
-    let length = this.#takeBatch(instance, turn, version);
+    let length = this.#appendTurn(instance, turn, batch, version);
     for (const action of answer.actions) {
       const event = this.act(instance, action, unit);
       if (event === undefined) continue;
@@ -120,7 +122,7 @@ export class TurnCommit {
       output: undefined,
       failure: encodeFailure(errorType, message),
     };
-    const length = this.#takeBatch(instance, turn);
+    const length = this.#appendTurn(instance, turn, this.#store.inbox.take(instance.run, turn.lastInboxId));
     this.#store.history.append(instance.run, length, executionCompleted(end, unit.now));
     this.#lifecycle.end(instance, end, length + 1, instance.customStatus, unit);
   }
@@ -139,26 +141,14 @@ export class TurnCommit {
     return this.#store.instances.byRun(instance.run);
   }
 
-  #takeBatch(instance: Instance, turn: Turn, version?: CodeVersion): number {
+  /** Appends what a turn was given to the history; how long that is now. */
+  #appendTurn(instance: Instance, turn: Turn, batch: readonly InboxRow[], version?: CodeVersion): number {
     const { history } = this.#store;
-    const { run, historyLength } = instance;
-    history.append(
-      run,
-      historyLength,
-      version === undefined ? turn.started : withVersion(turn.started, version.started),
-    );
-    return historyLength + 1 + history.takeFromInbox(run, turn.lastInboxId, historyLength + 1);
-  }
-
-  #isSuspendedAfter(instance: Instance, turn: Turn): boolean {
-    const last = this.#store.inbox.lastKind(
-      instance.run,
-      turn.lastInboxId,
-      EventKind.executionSuspended,
-      EventKind.executionResumed,
-    );
-    if (last === undefined) return instance.status === WorkflowStatus.SUSPENDED;
-    return last === EventKind.executionSuspended;
+    let length = instance.historyLength;
+    const started = version === undefined ? turn.started : withVersion(turn.started, version.started);
+    history.append(instance.run, length++, started);
+    for (const { event } of batch) history.append(instance.run, length++, event);
+    return length;
   }
 
   /** Does what an action asks for. Returns the event that it leaves in the history, if any. */
@@ -279,9 +269,9 @@ export class TurnCommit {
    */
   #continueAsNew(
     instance: Instance,
-    turn: Turn,
     completion: CompleteWorkflowAction,
     customStatus: string,
+    suspended: boolean,
     unit: Unit,
   ): void {
     unit.steps?.push('continue-as-new');
@@ -289,8 +279,7 @@ export class TurnCommit {
     const { run, id, name, version, parentTaskId, parentId, parentExecutionId } = instance;
     const executionId = randomUUID();
     const input = completion.result;
-    const suspended = this.#isSuspendedAfter(instance, turn);
-    const waiting = inbox.after(run, turn.lastInboxId).filter((row) => CARRIED_OVER.has(row.kind));
+    const waiting = inbox.all(run).filter((row) => CARRIED_OVER.has(row.kind));
     history.clear(run);
     inbox.clear(run);
     timers.clear(run);
@@ -316,6 +305,12 @@ function findCompletion(actions: WorkflowAction[]): { value: CompleteWorkflowAct
     if (action.case === 'completeWorkflow') return action;
   }
   return undefined;
+}
+
+function isSuspendedAfter(instance: Instance, batch: readonly InboxRow[]): boolean {
+  const { executionSuspended, executionResumed } = EventKind;
+  const last = batch.findLast(({ kind }) => kind === executionSuspended || kind === executionResumed);
+  return last === undefined ? instance.status === WorkflowStatus.SUSPENDED : last.kind === executionSuspended;
 }
 
 function toEnd(completion: CompleteWorkflowAction): End {

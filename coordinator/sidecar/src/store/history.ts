@@ -24,19 +24,6 @@ export class History {
     this.#database.run('INSERT INTO history (run, seq, event) VALUES (?, ?, ?)', run, seq, event);
   }
 
-  /** Moves a turn's batch from the inbox to the history, and returns how many events it had. */
-  takeFromInbox(run: number, lastInboxId: number, firstSeq: number): number {
-    const { changes } = this.#database.run(
-      `INSERT INTO history (run, seq, event)
-       SELECT run, ? + row_number() OVER (ORDER BY id) - 1, event FROM inbox WHERE run = ? AND id <= ?`,
-      firstSeq,
-      run,
-      lastInboxId,
-    );
-    this.#database.run('DELETE FROM inbox WHERE run = ? AND id <= ?', run, lastInboxId);
-    return changes;
-  }
-
   clear(run: number): void {
     this.#database.run('DELETE FROM history WHERE run = ?', run);
   }

@@ -24,18 +24,13 @@ export class Inbox {
    * much, and all of it would be memory.
    */
   first(run: number, limit: number, maxBytes: number): InboxRow[] {
-    let lastId = 0;
     let bytes = 0;
-    // A limit that is a parameter would have SQLite plan the statement anew each time. Sizes are known without reading events.
-    for (const { id, size } of this.#database.all<{ id: number; size: number }>(
-      `SELECT id, length(event) AS size FROM inbox WHERE run = ? ORDER BY id LIMIT ${limit}`,
+    let count = 0;
+    return this.#database.until<InboxRow>(
+      'SELECT id, kind, event FROM inbox WHERE run = ? ORDER BY id',
+      ({ event }) => (bytes += event.length) > maxBytes || ++count === limit,
       run,
-    )) {
-      lastId = id;
-      bytes += size;
-      if (bytes > maxBytes) break;
-    }
-    return this.upTo(run, lastId);
+    );
   }
 
   /** The rows a turn was given: its batch stays the same however often it is dispatched. */
@@ -47,23 +42,15 @@ export class Inbox {
     );
   }
 
-  after(run: number, lastId: number): InboxRow[] {
-    return this.#database.all<InboxRow>(
-      'SELECT id, kind, event FROM inbox WHERE run = ? AND id > ? ORDER BY id',
-      run,
-      lastId,
-    );
+  /** The same rows, which wait no longer. */
+  take(run: number, lastId: number): InboxRow[] {
+    const rows = this.upTo(run, lastId);
+    this.#database.run('DELETE FROM inbox WHERE run = ? AND id <= ?', run, lastId);
+    return rows;
   }
 
-  /** The last of the given two kinds within a turn's batch. */
-  lastKind(run: number, lastId: number, kind: number, otherKind: number): number | undefined {
-    return this.#database.get<{ kind: number }>(
-      'SELECT kind FROM inbox WHERE run = ? AND id <= ? AND kind IN (?, ?) ORDER BY id DESC LIMIT 1',
-      run,
-      lastId,
-      kind,
-      otherKind,
-    )?.kind;
+  all(run: number): InboxRow[] {
+    return this.upTo(run, Number.MAX_SAFE_INTEGER);
   }
 
   /** The first of the given two kinds that waits. */

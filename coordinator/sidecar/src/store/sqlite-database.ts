@@ -165,6 +165,22 @@ export class SqliteDatabase {
     return this.#attempt(() => this.#statement(sql).all(...values)) as R[];
   }
 
+  /**
+   * The first rows, up to and with the one that `isEnough` accepts; those after it are not read.
+   * @typeParam R the columns that `sql` selects; the caller vouches for them.
+   */
+  until<R>(sql: string, isEnough: (row: R) => boolean, ...values: SQLInputValue[]): R[] {
+    return this.#attempt(() => {
+      const rows: R[] = [];
+      // As in get().
+      for (const row of this.#statement(sql).iterate(...values) as Iterable<R>) {
+        rows.push(row);
+        if (isEnough(row)) break;
+      }
+      return rows;
+    });
+  }
+
   /** Several statements without values, outside of any unit: schema set-up only. */
   exec(sql: string): void {
     this.#handle.exec(sql);
