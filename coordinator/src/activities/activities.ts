@@ -83,8 +83,8 @@ export function createActivities({ deps, watcher, inputSchema, localActivities }
       killPoint('before-finish');
       try {
         return await database.write(function* () {
-          // Executed again after a crash, it finds the run ended, by itself.
-          if (!(yield* hasEnded(input))) yield* enterActivity(deps, input);
+          // Executed again after a crash, it finds the run ended, by itself, and must not claim it.
+          if (input.token === undefined || !(yield* hasEnded(input))) yield* enterActivity(deps, input);
           yield* finishRun(deps, input.runId, input.end, input.undos);
           return ok;
         });

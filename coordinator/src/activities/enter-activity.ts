@@ -1,18 +1,21 @@
 import { run, type Unit } from '@daca-mesh/protocol/server';
 import { unstallRun } from '../runs/stalled-runs.ts';
 import { claimFresh } from '../runs/claim-run.ts';
+import { loadRun } from '../runs/run-rows.ts';
 import type { UnitDeps } from '../runs/unit-deps.ts';
-import { query } from '../store/schema.ts';
+import { query, type RunRow } from '../store/schema.ts';
 import type { ActivityScope } from '../workflow-kit/contract.ts';
 
 /**
  * What the first commit of every activity begins with. It closes the outbox rows of events the workflow has consumed: they
  * need not be raised again. It shows that the run goes on, where it was stalled, and claims it, where its instance is fresh.
+ * @returns the run, but for its status as it was before.
  */
-export function* enterActivity(deps: UnitDeps, { runId, seen, token }: ActivityScope): Unit<void> {
-  if (token !== undefined) yield* claimFresh(deps, runId, token);
-  yield* unstallRun(deps, runId);
-  if (seen.below <= 1 && seen.above.length === 0) return;
+export function* enterActivity(deps: UnitDeps, { runId, seen, token }: ActivityScope): Unit<RunRow | undefined> {
+  const row = yield* loadRun(runId);
+  if (token !== undefined) yield* claimFresh(deps, row, token);
+  if (row?.status === 'stalled') yield* unstallRun(deps, runId);
+  if (seen.below <= 1 && seen.above.length === 0) return row;
   yield* run(
     query
       .updateTable('outbox')
@@ -25,4 +28,5 @@ export function* enterActivity(deps: UnitDeps, { runId, seen, token }: ActivityS
       )
       .compile(),
   );
+  return row;
 }

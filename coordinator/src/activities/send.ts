@@ -1,7 +1,7 @@
 import { digest, isMeshError, Question } from '@daca-mesh/protocol';
-import { afterCommit, first, isKillPointArmed, killPoint, run, type Unit } from '@daca-mesh/protocol/server';
+import { afterCommit, first, isKillPointArmed, killPoint, type Unit } from '@daca-mesh/protocol/server';
 import type { Peer } from '../directory/peer.ts';
-import { isOver, loadRun, rootOf } from '../runs/run-rows.ts';
+import { isOver, rootOf } from '../runs/run-rows.ts';
 import { type CallRow, query } from '../store/schema.ts';
 import { appendTimeline } from '../store/timeline.ts';
 import {
@@ -9,6 +9,7 @@ import {
   callFields,
   type CallOptions,
   type FrozenRequest,
+  insertCall,
   keyOf,
   loadCall,
   never,
@@ -46,22 +47,21 @@ export async function sendCall(
 }
 
 function* prepareCall(deps: WatcherDeps, scope: ActivityScope, call: CallRequest): Unit<Prepared> {
-  yield* enterActivity(deps, scope);
+  const owner = yield* enterActivity(deps, scope);
   const known = yield* loadCall(call);
   if (known) return { known };
-  const owner = yield* loadRun(scope.runId);
   if (!owner || isOver(owner)) return { outcome: { status: 'canceled', failure: neverSent('the run has ended') } };
   const choice = choosePeer(deps, call);
   if ('failure' in choice) {
     const refused = toRow(deps, { ...scope, root: rootOf(owner) }, call, undefined);
-    yield* run(query.insertInto('calls').values(refused).compile());
+    yield* insertCall(refused);
     const outcome: CallOutcome = { status: 'failed', failure: choice.failure };
     return { outcome: yield* settleCall(deps, refused, outcome, { raise: false }) };
   }
-  const held = yield* isHeld(scope.runId, call.compensating);
+  const held = isHeld(owner, call.compensating);
   const row = toRow(deps, { ...scope, root: rootOf(owner) }, call, held ? undefined : choice.peer);
   if (held) row.next_at = never;
-  yield* run(query.insertInto('calls').values(row).compile());
+  yield* insertCall(row);
   if (held) {
     yield* pauseLimits(row);
     return { outcome: { status: 'open' } };

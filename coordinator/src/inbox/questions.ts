@@ -1,6 +1,6 @@
 import type { Answer } from '@daca-mesh/protocol';
 import { MeshError } from '@daca-mesh/protocol';
-import { afterCommit, all, type Caller, killPoint, run, type Unit } from '@daca-mesh/protocol/server';
+import { afterCommit, all, type Caller, killPoint, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import { setDeadline } from '../deadlines/deadlines.ts';
 import { raiseEvent } from '../outbox/raise.ts';
 import { isOver, loadRun } from '../runs/run-rows.ts';
@@ -125,15 +125,17 @@ export function* expireQuestion(deps: InboxDeps, questionId: string): Unit<boole
   return true;
 }
 
+const selectOpen = statement<Pick<QuestionRow, 'run_id'>, QuestionRow>((value) =>
+  query.selectFrom('questions').selectAll().where('run_id', '=', value('run_id')).where('status', '=', 'open'),
+);
+
 /** Closes open questions of a run that nobody needs answered any more: some by id, or all of them. */
 export function* withdrawQuestions(
   deps: InboxDeps,
   which: { runId: string; questionIds?: readonly string[]; reason?: string },
 ): Unit<void> {
-  const open = query.selectFrom('questions').selectAll().where('run_id', '=', which.runId).where('status', '=', 'open');
-  const rows = yield* all(
-    (which.questionIds ? open.where('question_id', 'in', [...which.questionIds]) : open).compile(),
-  );
+  const open = yield* all(selectOpen({ run_id: which.runId }));
+  const rows = open.filter(({ question_id: id }) => which.questionIds?.includes(id) ?? true);
   if (rows.length === 0) return;
   const over = yield* isRunOver(which.runId);
   const closing: Closing = { status: 'withdrawn', closed_at: Date.now() };

@@ -203,7 +203,7 @@ function* inBatches(rows: readonly Row[]): Generator<Row[]> {
 
 /** A run that is started again is told only the events that come after its start. */
 function* toEnvelope(row: RunRow): Unit<Envelope> {
-  const below = yield* firstEvent(row.run_id);
+  const below = row.last_event === 0 ? 1 : yield* firstEvent(row.run_id);
   return {
     $mesh: 1,
     runId: row.run_id,

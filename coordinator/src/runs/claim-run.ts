@@ -57,8 +57,7 @@ export function* claimRun(deps: UnitDeps, input: ClaimInput, schema: z.ZodType |
  * The claim of a fresh instance, in the commit of one of its first activities.
  * @throws MeshError `INSTANCE_REPLACED`, upon which the instance stops without effect.
  */
-export function* claimFresh(deps: UnitDeps, runId: string, token: string): Unit<void> {
-  const row = yield* loadRun(runId);
+export function* claimFresh(deps: UnitDeps, row: RunRow | undefined, token: string): Unit<void> {
   const refusal = row ? refusalOf(row, token) : 'there is no such run';
   if (!row || refusal !== undefined) throw new MeshError('INSTANCE_REPLACED', refusal ?? notOwn);
   if (row.status === 'pending') yield* begin(deps, row, row.generation);

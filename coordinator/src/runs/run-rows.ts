@@ -84,6 +84,36 @@ export interface NewRun {
   child?: Pick<RunRow, 'root_run_id' | 'parent_run_id' | 'path' | 'suspended' | 'canceling'>;
 }
 
+const insertRow = statement<RunRow, unknown>((value) =>
+  query.insertInto('runs').values({
+    run_id: value('run_id'),
+    workflow: value('workflow'),
+    version: value('version'),
+    status: value('status'),
+    generation: value('generation'),
+    token: value('token'),
+    caller: value('caller'),
+    input: value('input'),
+    output: value('output'),
+    error: value('error'),
+    progress: value('progress'),
+    suspended: value('suspended'),
+    canceling: value('canceling'),
+    cancel_reason: value('cancel_reason'),
+    root_run_id: value('root_run_id'),
+    parent_run_id: value('parent_run_id'),
+    path: value('path'),
+    undos: value('undos'),
+    stall: value('stall'),
+    open_questions: value('open_questions'),
+    last_event: value('last_event'),
+    last_seq: value('last_seq'),
+    created_at: value('created_at'),
+    updated_at: value('updated_at'),
+    finished_at: value('finished_at'),
+  }),
+);
+
 /** Writes the row of a new run and the first entry of its timeline. */
 export function* insertRun(signals: Signals, fields: NewRun): Unit<void> {
   const now = Date.now();
@@ -115,7 +145,7 @@ export function* insertRun(signals: Signals, fields: NewRun): Unit<void> {
     finished_at: null,
     ...fields.child,
   };
-  yield* run(query.insertInto('runs').values(row).compile());
+  yield* run(insertRow(row));
   const { workflow, version, caller } = fields;
   if (fields.child)
     yield* appendTimeline(signals, fields.runId, { type: 'child-started', data: { workflow, version } });

@@ -1,4 +1,4 @@
-import { afterCommit, all, run, statement, type Unit } from '@daca-mesh/protocol/server';
+import { afterCommit, all, statement, type Unit } from '@daca-mesh/protocol/server';
 import { setDeadline } from '../deadlines/deadlines.ts';
 import type { UnitDeps } from '../runs/unit-deps.ts';
 import { type CallRow, query } from '../store/schema.ts';
@@ -7,6 +7,7 @@ import {
   abandonedFor,
   type CallKey,
   callRef,
+  insertCall,
   keyOf,
   loadCall,
   neverSent,
@@ -99,5 +100,5 @@ function* leaveTombstone(runId: string, key: CallKey, reason: string): Unit<void
     created_at: now,
     settled_at: now,
   };
-  yield* run(query.insertInto('calls').values(row).compile());
+  yield* insertCall(row);
 }

@@ -77,6 +77,38 @@ const selectCall = statement<CallColumns, CallRow>((value) =>
   query.selectFrom('calls').selectAll().where('call_id', '=', value('call_id')).where('attempt', '=', value('attempt')),
 );
 
+const insertRow = statement<CallRow, unknown>((value) =>
+  query.insertInto('calls').values({
+    call_id: value('call_id'),
+    attempt: value('attempt'),
+    run_id: value('run_id'),
+    generation: value('generation'),
+    path: value('path'),
+    skill: value('skill'),
+    agent: value('agent'),
+    peer_url: value('peer_url'),
+    request: value('request'),
+    message_id: value('message_id'),
+    effect_key: value('effect_key'),
+    options: value('options'),
+    state: value('state'),
+    abandoned: value('abandoned'),
+    task_id: value('task_id'),
+    outcome: value('outcome'),
+    watermark: value('watermark'),
+    progressed_at: value('progressed_at'),
+    next_at: value('next_at'),
+    tries: value('tries'),
+    created_at: value('created_at'),
+    settled_at: value('settled_at'),
+  }),
+);
+
+/** Writes the row of a new attempt. */
+export function* insertCall(row: CallRow): Unit<void> {
+  yield* run(insertRow(row));
+}
+
 export function* loadCall({ callId, attempt }: CallKey): Unit<CallRow | undefined> {
   return yield* first(selectCall({ call_id: callId, attempt }));
 }
@@ -151,7 +183,7 @@ function* ensureDeadline(deps: UnitDeps, row: CallRow, kind: DeadlineRow['kind']
   if (inserted > 0) yield* afterCommit(() => deps.signals.deadlines.emit());
 }
 
-const settle = statement<CallColumns & Pick<CallRow, 'outcome' | 'settled_at' | 'task_id'>, CallRow>((value) =>
+const settle = statement<CallColumns & Pick<CallRow, 'outcome' | 'settled_at' | 'task_id'>, unknown>((value) =>
   query
     .updateTable('calls')
     .set((eb) => ({
@@ -162,8 +194,7 @@ const settle = statement<CallColumns & Pick<CallRow, 'outcome' | 'settled_at' | 
     }))
     .where('call_id', '=', value('call_id'))
     .where('attempt', '=', value('attempt'))
-    .where('state', '<>', 'settled')
-    .returningAll(),
+    .where('state', '<>', 'settled'),
 );
 
 const selectOpenQuestion = statement<CallColumns & { run_id: string }, { question_id: string }>((value) =>
@@ -188,22 +219,23 @@ export function* settleCall(
   options: { raise: boolean },
 ): Unit<CallOutcome> {
   const key = keyOf(row);
-  const settled = yield* first(
+  const taskId = ('taskId' in outcome ? outcome.taskId : undefined) ?? null;
+  const changed = yield* run(
     settle({
       call_id: key.callId,
       attempt: key.attempt,
       outcome: JSON.stringify(outcome),
       settled_at: Date.now(),
-      task_id: ('taskId' in outcome ? outcome.taskId : undefined) ?? null,
+      task_id: taskId,
     }),
   );
-  if (!settled) {
+  if (changed === 0) {
     const earlier = yield* loadCall(key);
     return earlier ? outcomeOf(earlier) : outcome;
   }
   yield* clearLimits(key);
-  yield* withdrawCallQuestions(deps, settled, 'the call it came from has ended');
-  yield* appendTimeline(deps.signals, row.run_id, timelineEntry(settled, outcome));
+  yield* withdrawCallQuestions(deps, row, 'the call it came from has ended');
+  yield* appendTimeline(deps.signals, row.run_id, timelineEntry({ ...row, task_id: taskId ?? row.task_id }, outcome));
   if (options.raise) yield* raiseEvent(deps.signals, row.run_id, eventNames.call(row.call_id, row.attempt), outcome);
   yield* afterCommit(() => killPoint('call-settled'));
   return outcome;

@@ -2,7 +2,7 @@ import { isMeshError } from '@daca-mesh/protocol';
 import { killPoint, run, type Unit } from '@daca-mesh/protocol/server';
 import type { Peer } from '../directory/peer.ts';
 import { isOver, loadRun } from '../runs/run-rows.ts';
-import { type CallRow, query } from '../store/schema.ts';
+import { type CallRow, query, type RunRow } from '../store/schema.ts';
 import { appendTimeline } from '../store/timeline.ts';
 import type { CallOutcome, Failure } from '../workflow-kit/contract.ts';
 import {
@@ -167,7 +167,7 @@ function* claimUnsent(deps: WatcherDeps, seen: CallRow, peer: Peer): Unit<CallRo
   const row = yield* loadCall(keyOf(seen));
   if (row?.state !== 'unsent') return undefined;
   const options = optionsOf(row);
-  if (yield* isHeld(row.run_id, options.compensating)) {
+  if (isHeld(yield* loadRun(row.run_id), options.compensating)) {
     yield* pauseLimits(row);
     return yield* updateCall(keyOf(row), { next_at: never });
   }
@@ -201,8 +201,7 @@ function* postponeCall(deps: WatcherDeps, row: CallRow, changes: Partial<CallRow
 }
 
 /** Whether a run must not send anything now. */
-export function* isHeld(runId: string, compensating: boolean): Unit<boolean> {
-  const owner = yield* loadRun(runId);
+export function isHeld(owner: RunRow | undefined, compensating: boolean): boolean {
   if (!owner || isOver(owner) || owner.suspended !== 0) return true;
   return owner.canceling !== 0 && !compensating;
 }
