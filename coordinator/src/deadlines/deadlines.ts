@@ -16,7 +16,7 @@ const remove = statement<Pick<DeadlineRow, 'kind' | 'ref'>, unknown>((value) =>
 /** Sets the deadline of a kind for a row; an earlier one of the same kind and row is replaced. */
 export function* setDeadline(signals: Signals, deadline: DeadlineRow): Unit<void> {
   yield* run(upsert(deadline));
-  yield* afterCommit(() => signals.deadlines.emit());
+  yield* afterCommit(() => signals.deadlines.emit(deadline.due_at));
 }
 
 /** Removes a deadline; nothing happens where there is none. */

@@ -32,6 +32,8 @@ const afterFailureMs = 1_000;
 export function createDeadlineScheduler(options: DeadlineSchedulerOptions): DeadlineScheduler {
   const { database, signals, handlers, logger } = options;
   let timer: NodeJS.Timeout | undefined;
+  /** When the earliest deadline known is due. */
+  let nextAt = Number.POSITIVE_INFINITY;
   let running: Promise<void> | undefined;
   let again = false;
   let closed = false;
@@ -53,10 +55,10 @@ export function createDeadlineScheduler(options: DeadlineSchedulerOptions): Dead
       await Promise.all(due.map(fire));
       if (due.length < batch) break;
     }
-    const next = await database.read(nextDeadline);
-    if (next === undefined || closed) return;
+    nextAt = (await database.read(nextDeadline)) ?? Number.POSITIVE_INFINITY;
+    if (nextAt === Number.POSITIVE_INFINITY || closed) return;
     clearTimeout(timer);
-    timer = setTimeout(wake, Math.min(Math.max(next - Date.now(), 0), maxDelayMs));
+    timer = setTimeout(wake, Math.min(Math.max(nextAt - Date.now(), 0), maxDelayMs));
   };
 
   function wake(): void {
@@ -81,7 +83,9 @@ export function createDeadlineScheduler(options: DeadlineSchedulerOptions): Dead
 
   return {
     start: () => {
-      unlisten = signals.deadlines.listen(wake);
+      unlisten = signals.deadlines.listen((dueAt) => {
+        if (running || dueAt < nextAt) wake();
+      });
       wake();
     },
     close: async () => {

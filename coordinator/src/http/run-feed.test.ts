@@ -1,5 +1,5 @@
 import { run } from '@daca-mesh/protocol/server';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type InboxStore, openInboxStore } from '../inbox/testing/inbox-store.ts';
 import { query } from '../store/schema.ts';
 import { createSignals } from '../store/signals.ts';
@@ -13,7 +13,10 @@ beforeEach(async () => {
   store = await openInboxStore();
   runId = await store.newRun();
 });
-afterEach(() => store[Symbol.asyncDispose]());
+afterEach(async () => {
+  vi.useRealTimers();
+  await store[Symbol.asyncDispose]();
+});
 
 const append = (message: string) =>
   store.database.write(() => appendTimeline(store.signals, runId, { type: 'progress', data: { message } }));
@@ -50,6 +53,25 @@ describe('the feed of a run', () => {
     const following = collect(feed.entries(runId, 0, gone.signal));
     await end();
     expect(await following).toEqual([1, 2]);
+  });
+
+  it('asks again when the run itself may have changed, not for what its calls do', async () => {
+    // It also looks by itself from time to time.
+    vi.useFakeTimers({ toFake: ['setInterval'] });
+    let asked = 0;
+    const feed = new RunFeed(store);
+    const told = feed.until(
+      runId,
+      async () => ++asked,
+      (times) => times === 2,
+      gone.signal,
+    );
+    for (const type of ['call-sent', 'call-progress', 'call-completed'] as const) {
+      await store.database.write(() => appendTimeline(store.signals, runId, { type }));
+    }
+    expect(asked).toBe(1);
+    await append('further');
+    expect(await told).toBe(2);
   });
 
   it('serves a bounded number of followers, and frees the place of one that goes', async () => {

@@ -1,7 +1,7 @@
 import { MeshError } from '@daca-mesh/protocol';
 import type { Database, Unit } from '@daca-mesh/protocol/server';
 import { isOver, loadRun } from '../runs/run-rows.ts';
-import type { Signals } from '../store/signals.ts';
+import type { Signal, Signals } from '../store/signals.ts';
 import { readTimeline, type TimelineEntry } from '../store/timeline.ts';
 
 const lookAgainMs = 1_000;
@@ -35,15 +35,16 @@ export class RunFeed {
    * @throws MeshError `RESOURCE_EXHAUSTED`.
    */
   entries(runId: string, afterSeq: number, signal: AbortSignal): AsyncGenerator<TimelineEntry> {
-    return this.#entries(this.#follow(runId, signal), runId, afterSeq, signal);
+    return this.#entries(this.#follow(runId, this.#signals.timeline, signal), runId, afterSeq, signal);
   }
 
   /**
-   * Asks at once and whenever the run may have changed, until the value will do or the signal aborts; the last value.
+   * Asks at once and whenever status or progress of the run may have changed, until the value will do or the signal
+   * aborts; the last value.
    * @throws MeshError `RESOURCE_EXHAUSTED`.
    */
   async until<T>(runId: string, ask: () => Promise<T>, enough: (value: T) => boolean, signal: AbortSignal): Promise<T> {
-    using follower = this.#follow(runId, signal);
+    using follower = this.#follow(runId, this.#signals.runs, signal);
     for (;;) {
       const changed = follower.changed();
       const value = await ask();
@@ -73,14 +74,14 @@ export class RunFeed {
     }
   }
 
-  #follow(runId: string, signal: AbortSignal): Follower {
+  #follow(runId: string, news: Signal<string>, signal: AbortSignal): Follower {
     if (this.#followers >= this.#maxFollowers) {
       throw new MeshError('RESOURCE_EXHAUSTED', 'too many clients follow runs already', { retryable: true });
     }
     this.#followers += 1;
     let wake = Promise.withResolvers<void>();
     const ring = (): void => wake.resolve();
-    const forget = this.#signals.timeline.listen((changed) => {
+    const forget = news.listen((changed) => {
       if (changed === runId) ring();
     });
     signal.addEventListener('abort', ring);

@@ -1,6 +1,6 @@
 import { TaskState } from '@a2a-js/sdk';
 import { dataPart, extensionUris, MeshError, userMessage } from '@daca-mesh/protocol';
-import { first, run, statement, type Unit } from '@daca-mesh/protocol/server';
+import { afterCommit, first, run, statement, type Unit } from '@daca-mesh/protocol/server';
 import type { z } from 'zod';
 import { forgetPayloads } from '../store/payloads.ts';
 import { query, type RunRow } from '../store/schema.ts';
@@ -72,6 +72,7 @@ function refusalOf(row: RunRow, token: string | undefined): string | undefined {
 
 function* begin(deps: UnitDeps, row: RunRow, generation: number): Unit<void> {
   yield* run(markRunning({ run_id: row.run_id, generation, updated_at: Date.now() }));
+  yield* afterCommit(() => deps.signals.runs.emit(row.run_id));
   if (row.status !== 'pending' || row.open_questions > 0 || isChild(row)) return;
   yield* deps.core.append(row.run_id, { status: { state: TaskState.TASK_STATE_WORKING } });
 }

@@ -99,7 +99,6 @@ export function* finishRun(
   }
   yield* setDeadline(deps.signals, { kind: 'retention', ref: runId, run_id: runId, due_at: now + runRetentionMs });
   yield* appendToTask(deps.core, row.run_id, taskChange(row, end));
-  yield* afterCommit(() => deps.signals.calls.emit());
   if (deps.onRunEnd) yield* deps.onRunEnd(row, end);
   return true;
 }

@@ -69,7 +69,7 @@ describe('a run', () => {
     await database.write(function* () {
       const due = query.updateTable('deadlines').set({ due_at: Date.now() }).where('run_id', '=', over);
       yield* run(due.where('kind', '=', 'retention').compile());
-      yield* afterCommit(() => mesh.coordinator.signals.deadlines.emit());
+      yield* afterCommit(() => mesh.coordinator.signals.deadlines.emit(0));
     });
     await vi.waitFor(() => expect(mesh.coordinator.runs.get(over)).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' }));
     expect(await mesh.calls(over)).toEqual([]);

@@ -53,12 +53,14 @@ class Followers {
 export interface Signals {
   /** The outbox has a row that is due. */
   outbox: Signal;
-  /** The earliest deadline may have changed. */
-  deadlines: Signal;
+  /** There is a deadline at this time. */
+  deadlines: Signal<number>;
   /** A call became live or was abandoned, or an answer waits for the agent that asked. */
   calls: Signal;
   /** A run's timeline grew. */
   timeline: Signal<string>;
+  /** What a run shows of itself may have changed: its status, its progress. */
+  runs: Signal<string>;
   /** Who watches a run counts himself here. */
   followers: Followers;
 }
@@ -68,5 +70,6 @@ export const createSignals = (): Signals => ({
   deadlines: new Signal(),
   calls: new Signal(),
   timeline: new Signal(),
+  runs: new Signal(),
   followers: new Followers(),
 });

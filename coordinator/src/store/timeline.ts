@@ -82,7 +82,10 @@ export function* appendTimeline(signals: Signals, runId: string, entry: NewTimel
       child_path: child?.path ?? null,
     }),
   );
-  yield* afterCommit(() => signals.timeline.emit(numbered.run_id));
+  yield* afterCommit(() => {
+    signals.timeline.emit(numbered.run_id);
+    if (!entry.type.startsWith('call-')) signals.runs.emit(numbered.run_id);
+  });
   return numbered.last_seq;
 }
 

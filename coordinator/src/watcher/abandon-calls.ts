@@ -43,7 +43,6 @@ export function* abandonCalls(deps: UnitDeps, { runId, calls, reason }: Abandonm
       if (row.state === 'open') yield* withdrawCallQuestions(deps, row, reason);
     }
   }
-  yield* afterCommit(() => deps.signals.calls.emit());
 }
 
 /** Marks a call that may have been sent as no longer wanted and bounds how long its end is awaited. */

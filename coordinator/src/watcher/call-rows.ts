@@ -180,7 +180,7 @@ function* ensureDeadline(deps: UnitDeps, row: CallRow, kind: DeadlineRow['kind']
       .onConflict((conflict) => conflict.columns(['kind', 'ref']).doNothing())
       .compile(),
   );
-  if (inserted > 0) yield* afterCommit(() => deps.signals.deadlines.emit());
+  if (inserted > 0) yield* afterCommit(() => deps.signals.deadlines.emit(dueAt));
 }
 
 const settle = statement<CallColumns & Pick<CallRow, 'outcome' | 'settled_at' | 'task_id'>, unknown>((value) =>
