@@ -115,7 +115,7 @@ it('are refused where nobody has a token', async () => {
   expect((await http(`${url}/questions/${id}`)).body).toMatchObject({ status: 'open', approvals: { missing: 2 } });
 });
 
-it('survive a coordinator that is killed between two of them', async () => {
+it('survive a coordinator that is killed between two of them', { timeout: 90_000 }, async () => {
   await using coordinator = new AgentProcess(new URL('fixtures/approval-coordinator.ts', import.meta.url), {
     ...environment,
     MESH_DATA: join(folder, 'coordinator'),

@@ -63,19 +63,17 @@ export async function startCoordinator(
   environment: Record<string, string> = {},
   workflows: readonly WorkflowDefinition[] = [review, listen],
 ): Promise<TestCoordinator> {
+  await using cleanup = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'coordinator-'));
+  cleanup.defer(() => rm(folder, { recursive: true, force: true }));
   const server = await createServer(
     parseConfig({ MESH_DATA: folder, MESH_DURABILITY: 'normal', ...environment }),
     pino({ level: environment['MESH_LOG_LEVEL'] ?? 'silent' }),
     { workflows, card: AgentCard.fromJSON(coordinatorCard(workflows)) },
   );
-  return {
-    url: server.url,
-    [Symbol.asyncDispose]: async () => {
-      await server.close();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+  cleanup.use(server);
+  const running = cleanup.move();
+  return { url: server.url, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
 /** A reply, its body parsed. */
