@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { breakLog } from '@daca-mesh/protocol/testing';
 import { expect, it } from 'vitest';
 import type { Script } from '../runs/testing/scripted-engine.ts';
 import { callOf, TestMesh } from '../runs/testing/test-mesh.ts';
@@ -9,26 +9,6 @@ const once: Script = async ({ activities, runId, scope, call }) => {
   const outcome = await call(callOf(runId, 'only'));
   await activities.finish({ ...scope(), end: { status: 'completed', output: outcome } });
 };
-
-/** Has the disk fail for a database: what it commits next is written, and cannot be synced. */
-function breakLog(path: string): void {
-  const isOurs = (fd: string): boolean => {
-    try {
-      if (readlinkSync(`/proc/self/fd/${fd}`) !== `${path}-wal`) return false;
-      const flags = /flags:\s*(?<flags>\d+)/u.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.groups?.['flags'];
-      // SQLite opens its own with this.
-      return (Number.parseInt(flags ?? '', 8) & constants.O_NOFOLLOW) === 0;
-    } catch {
-      return false;
-    }
-  };
-  const log = Number(readdirSync('/proc/self/fd').find(isOurs));
-  closeSync(log);
-  let opened: number;
-  const others: number[] = [];
-  while ((opened = openSync('/dev/null', 'r+')) !== log) others.push(opened);
-  for (const other of others) closeSync(other);
-}
 
 it.skipIf(process.platform !== 'linux')(
   'a call whose agent could not store it, as far as it knows, is sent again as it was: it may be there after all',

@@ -1,3 +1,4 @@
+export { breakLog } from './break-log.ts';
 export { collect } from './collect.ts';
 export type { PeerContract, StartedPeer, StartOptions } from './contract/contract-context.ts';
 export { describePeerContract } from './describe-peer-contract.ts';

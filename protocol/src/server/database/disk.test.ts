@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { mkdir, mkdtemp, open, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { breakLog } from '../../testing/break-log.ts';
 import { openSqliteDatabase } from './sqlite-database.ts';
 import { sqliteQueryBuilder } from './statement.ts';
 import { afterCommit, type Database, first, run, type Unit } from './unit.ts';
@@ -39,26 +40,6 @@ function holdDisk(folder: string): void {
     for (const reader of await Promise.all(readers)) await reader.close();
     closeSync(writer);
   };
-}
-
-/** Puts something that cannot be synced in the place of the file by which the log of this database is. */
-function breakLog(path: string): void {
-  // SQLite opens its own with O_NOFOLLOW.
-  const isOurs = (fd: string): boolean => {
-    try {
-      if (readlinkSync(`/proc/self/fd/${fd}`) !== `${path}-wal`) return false;
-      const flags = /flags:\s*(?<flags>\d+)/u.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.groups?.['flags'];
-      return (Number.parseInt(flags ?? '', 8) & constants.O_NOFOLLOW) === 0;
-    } catch {
-      return false;
-    }
-  };
-  const log = Number(readdirSync('/proc/self/fd').find(isOurs));
-  closeSync(log);
-  let opened: number;
-  const others: number[] = [];
-  while ((opened = openSync('/dev/null', 'r+')) !== log) others.push(opened);
-  for (const other of others) closeSync(other);
 }
 
 let folder: string;
